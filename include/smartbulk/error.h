@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* error.h - how every function says that it failed.
  *
- * A function that can fail returns sb_status and fills the caller's sb_error: what failed, why, and what to do about it.
- * The texts are for a person at a terminal; programs look at the status, http_status and oauth_code.
- * No message ever holds a token, an assertion, a key or a patient. */
+ * A function that can fail returns sb_status and fills the caller's sb_error: what failed, why, and what to do about
+ * it. The texts are for a person at a terminal; programs look at the status, http_status and oauth_code. No message
+ * ever holds a token, an assertion, a key or a patient. */
 #ifndef SMARTBULK_ERROR_H
 #define SMARTBULK_ERROR_H
 
 #include <stddef.h>
 
 #if defined(__GNUC__)
-#define SB_PUBLIC __attribute__((visibility("default")))
+#define SB_PUBLIC            __attribute__((visibility("default")))
 #define SB_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-#define SB_MUST_USE __attribute__((warn_unused_result))
+#define SB_MUST_USE          __attribute__((warn_unused_result))
 #else
 #define SB_PUBLIC
 #define SB_PRINTF(fmt, args)
@@ -36,7 +36,8 @@ typedef enum sb_status {
     SB_E_INTERNAL     /* our own mistake                                                                     exit 1 */
 } sb_status;
 
-/* A failure. The caller owns it, usually on the stack: `sb_error err = SB_ERROR_INIT;`. Holds no pointers: copy it freely. */
+/* A failure. The caller owns it, usually on the stack: `sb_error err = SB_ERROR_INIT;`. Holds no pointers: copy it
+ * freely. */
 typedef struct sb_error {
     sb_status code;
     int http_status;     /* of the answer that refused us; 0 when there was none */
@@ -46,14 +47,18 @@ typedef struct sb_error {
     char fix[1024];      /* what to do; may hold several lines */
 } sb_error;
 
-#define SB_ERROR_INIT {.code = SB_OK}
+#define SB_ERROR_INIT                                                                                                  \
+    {                                                                                                                  \
+        .code = SB_OK                                                                                                  \
+    }
 
 /* Fill `err` (which may be NULL) and return `code`, so that `return sb_error_set(…)` reads well. `what` and `fix` are
  * taken as they are, `why` is a printf format. Texts too long are cut at a character. Any thread. */
 SB_PUBLIC sb_status sb_error_set(sb_error *err, sb_status code, const char *what, const char *why, const char *fix, ...)
     SB_PRINTF(4, 6);
 
-/* Replace one part of an error that is already filled: for a caller that knows more than the callee did. NULL is ignored. */
+/* Replace one part of an error that is already filled: for a caller that knows more than the callee did. NULL is
+ * ignored. */
 SB_PUBLIC void sb_error_what(sb_error *err, const char *fmt, ...) SB_PRINTF(2, 3);
 SB_PUBLIC void sb_error_fix(sb_error *err, const char *fmt, ...) SB_PRINTF(2, 3);
 

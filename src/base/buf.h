@@ -27,11 +27,11 @@ static inline bool sb_str_eq(sb_str a, sb_str b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
-bool sb_str_eq_nocase(sb_str a, sb_str b);        /* ASCII letters only */
+bool sb_str_eq_nocase(sb_str a, sb_str b); /* ASCII letters only */
 bool sb_str_starts_with(sb_str s, sb_str prefix);
 bool sb_str_ends_with(sb_str s, sb_str suffix);
-sb_str sb_str_trim(sb_str s);                     /* spaces, tabs, CR, LF at both ends */
-bool sb_str_is_text(sb_str s);                    /* no control characters: fit for a header, a log line, a terminal */
+sb_str sb_str_trim(sb_str s);  /* spaces, tabs, CR, LF at both ends */
+bool sb_str_is_text(sb_str s); /* no control characters: fit for a header, a log line, a terminal */
 /* Cut the part before `sep` off the front of *rest into *token (both borrowed). False when *rest is used up. */
 bool sb_str_split(sb_str *rest, char sep, sb_str *token);
 /* Decimal digits alone, at most `max`; anything else (sign, space, empty, overflow) is false. */
@@ -45,8 +45,14 @@ typedef struct sb_buf {
     size_t max; /* 0: as large as memory allows */
 } sb_buf;
 
-#define SB_BUF_INIT        {NULL, 0, 0, 0}
-#define SB_BUF_BOUNDED(mx) {NULL, 0, 0, (mx)}
+#define SB_BUF_INIT                                                                                                    \
+    {                                                                                                                  \
+        NULL, 0, 0, 0                                                                                                  \
+    }
+#define SB_BUF_BOUNDED(mx)                                                                                             \
+    {                                                                                                                  \
+        NULL, 0, 0, (mx)                                                                                               \
+    }
 
 void sb_buf_cleanup(sb_buf *buf); /* frees and empties; safe to repeat */
 static inline void sb_buf_clear(sb_buf *buf)

@@ -19,8 +19,8 @@ sb_status sb_file_read(const char *path, size_t max, sb_buf *out, sb_error *err)
  * write, or that belongs to somebody else than us or root. */
 sb_status sb_file_read_private(const char *path, size_t max, sb_buf *out, sb_error *err);
 
-/* Replace `path` by these bytes or leave it alone: temporary file beside it with exactly `mode`, fsync, rename, fsync of
- * the folder. */
+/* Replace `path` by these bytes or leave it alone: temporary file beside it with exactly `mode`, fsync, rename, fsync
+ * of the folder. */
 sb_status sb_file_write_atomic(const char *path, mode_t mode, sb_str bytes, sb_error *err);
 
 /* Create `path`, never over an existing file (SB_E_USAGE) and never through a symlink; fsynced, exactly `mode`. */

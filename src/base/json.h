@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* json.h - small JSON documents, by jansson, with the bounds that foreign documents need.
  *
- * For documents that fit in memory (tokens, discovery, JWK Sets, one resource). NDJSON is validated by fhir/ndjson.h. */
+ * For documents that fit in memory (tokens, discovery, JWK Sets, one resource). NDJSON is validated by fhir/ndjson.h.
+ */
 #ifndef SB_BASE_JSON_H
 #define SB_BASE_JSON_H
 

@@ -2,8 +2,8 @@
 /* log.h - the one function that logs, and therefore the one that redacts.
  *
  * Lines go to a sink the program sets (stderr, or the live display). Whatever is logged passes sb_redact() first:
- * bearer tokens, JWS-shaped text, `client_assertion`, `access_token`, secrets, `patient` values and URL query strings are
- * replaced, so that no caller needs to remember to. The logger is the only global of the library. */
+ * bearer tokens, JWS-shaped text, `client_assertion`, `access_token`, secrets, `patient` values and URL query strings
+ * are replaced, so that no caller needs to remember to. The logger is the only global of the library. */
 #ifndef SB_BASE_LOG_H
 #define SB_BASE_LOG_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* url.h - http and https URLs: parsed once, compared by origin, joined by RFC 3986, never trusted.
  *
- * On libcurl's URL parser, so that what we check is what is connected to. URLs with user info, with control characters or
- * with other schemes are refused. Any thread. */
+ * On libcurl's URL parser, so that what we check is what is connected to. URLs with user info, with control characters
+ * or with other schemes are refused. Any thread. */
 #ifndef SB_BASE_URL_H
 #define SB_BASE_URL_H
 
@@ -19,7 +19,10 @@ typedef struct sb_url {
     unsigned port;
 } sb_url;
 
-#define SB_URL_INIT {NULL, NULL, NULL, NULL, NULL, 0}
+#define SB_URL_INIT                                                                                                    \
+    {                                                                                                                  \
+        NULL, NULL, NULL, NULL, NULL, 0                                                                                \
+    }
 
 void sb_url_cleanup(sb_url *url);
 /* SB_E_INVALID when it is not an absolute http(s) URL. `out` must be SB_URL_INIT or used before (then freed). */

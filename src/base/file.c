@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* file.c - files that are read whole, replaced whole, or locked. Owns no state. */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "base/random.h"
+
+static const char *errno_fix(int errnum)
+{
+    switch (errnum) {
+    case ENOSPC:
+    case EDQUOT:
+        return "free some disk space (df -h), then run the same command again: what is complete is kept";
+    case EACCES:
+    case EPERM:
+        return "check the owner and the permissions of the path (ls -ld)";
+    case EROFS:
+        return "this file system is read-only: choose another folder";
+    case ENOENT:
+        return "check the path: a part of it does not exist";
+    case ENOTDIR:
+        return "check the path: a part of it is a file where a folder is expected";
+    case EMFILE:
+    case ENFILE:
+        return "raise the limit on open files (ulimit -n)";
+    case ELOOP:
+        return "the path is a symbolic link, which is not followed here: give the real path";
+    default:
+        return "check the path and the disk (dmesg shows disk errors)";
+    }
+}
+
+sb_status sb_error_errno(sb_error *err, const char *what, const char *path, int errnum)
+{
+    char buf[128];
+    return sb_error_set(err, SB_E_IO, what, "%s: %s", errno_fix(errnum), path, strerror_r(errnum, buf, sizeof(buf)));
+}
+
+char *sb_path_join(const char *dir, const char *name)
+{
+    size_t len = strlen(dir);
+    return sb_printf("%s%s%s", dir, len > 0 && dir[len - 1] == '/' ? "" : "/", name);
+}
+
+static sb_status read_fd(int fd, const char *path, size_t max, sb_buf *out, sb_error *err)
+{
+    for (;;) {
+        if (!sb_buf_reserve(out, 16 * 1024))
+            return sb_error_nomem(err);
+        ssize_t n = read(fd, out->ptr + out->len, 16 * 1024);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return sb_error_errno(err, "a file could not be read", path, errno);
+        out->len += (size_t)n;
+        out->ptr[out->len] = '\0';
+        if (n == 0)
+            return SB_OK;
+        if (out->len > max)
+            return sb_error_set(err, SB_E_INVALID, "a file is larger than it can honestly be",
+                                "%s holds more than %zu bytes", "check that this is the file you meant", path, max);
+    }
+}
+
+static sb_status open_to_read(const char *path, int *fd, sb_error *err)
+{
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (*fd >= 0)
+        return SB_OK;
+    int errnum = errno;
+    sb_error_errno(err, "a file could not be opened", path, errnum);
+    if (errnum != ENOENT)
+        return SB_E_IO;
+    if (err)
+        err->code = SB_E_NOT_FOUND;
+    return SB_E_NOT_FOUND;
+}
+
+sb_status sb_file_read(const char *path, size_t max, sb_buf *out, sb_error *err)
+{
+    SB_AUTOFD fd = -1;
+    SB_TRY(open_to_read(path, &fd, err));
+    return read_fd(fd, path, max, out, err);
+}
+
+sb_status sb_file_read_private(const char *path, size_t max, sb_buf *out, sb_error *err)
+{
+    SB_AUTOFD fd = -1;
+    struct stat st;
+    SB_TRY(open_to_read(path, &fd, err));
+    if (fstat(fd, &st) != 0)
+        return sb_error_errno(err, "a file could not be examined", path, errno);
+    if (st.st_mode & (S_IRWXG | S_IRWXO)) {
+        sb_error_set(err, SB_E_USAGE, "a file that holds a secret is open to others",
+                     "%s has mode %04o; only its owner may have any right to it", NULL, path, st.st_mode & 07777u);
+        sb_error_fix(err, "chmod 600 %s   (and replace the key if others may have read it)", path);
+        return SB_E_USAGE;
+    }
+    if (st.st_uid != geteuid() && st.st_uid != 0)
+        return sb_error_set(err, SB_E_USAGE, "a file that holds a secret belongs to somebody else",
+                            "%s belongs to user %u, and we run as user %u",
+                            "run as its owner, or make a copy of your own", path, (unsigned)st.st_uid,
+                            (unsigned)geteuid());
+    return read_fd(fd, path, max, out, err);
+}
+
+sb_status sb_file_write_all(int fd, const char *path, sb_str bytes, sb_error *err)
+{
+    while (bytes.len > 0) {
+        ssize_t n = write(fd, bytes.ptr, bytes.len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return sb_error_errno(err, "a file could not be written", path, errno);
+        bytes.ptr += n;
+        bytes.len -= (size_t)n;
+    }
+    return SB_OK;
+}
+
+static sb_status write_new(const char *path, mode_t mode, sb_str bytes, sb_error *err)
+{
+    SB_AUTOFD fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    if (fd < 0) {
+        if (errno == EEXIST)
+            return sb_error_set(err, SB_E_USAGE, "a file is there already and is never overwritten", "%s exists",
+                                "choose another name, or move the old file away", path);
+        return sb_error_errno(err, "a file could not be created", path, errno);
+    }
+    sb_status status = SB_OK;
+    if (fchmod(fd, mode) != 0) /* exactly this mode, whatever the umask */
+        status = sb_error_errno(err, "a file's mode could not be set", path, errno);
+    if (status == SB_OK)
+        status = sb_file_write_all(fd, path, bytes, err);
+    if (status == SB_OK && fsync(fd) != 0)
+        status = sb_error_errno(err, "a file could not be made durable", path, errno);
+    if (status != SB_OK)
+        (void)unlink(path); /* nothing half-written stays */
+    return status;
+}
+
+static sb_status sync_parent(const char *path, sb_error *err)
+{
+    SB_AUTOFREE copy = sb_str_dup(sb_str_from(path));
+    if (!copy)
+        return sb_error_nomem(err);
+    return sb_dir_sync(dirname(copy), err);
+}
+
+sb_status sb_file_create_new(const char *path, mode_t mode, sb_str bytes, sb_error *err)
+{
+    SB_TRY(write_new(path, mode, bytes, err));
+    return sync_parent(path, err);
+}
+
+sb_status sb_file_write_atomic(const char *path, mode_t mode, sb_str bytes, sb_error *err)
+{
+    uint64_t tag;
+    sb_random_bytes(&tag, sizeof(tag));
+    SB_AUTOFREE temp = sb_printf("%s.%016llx.tmp", path, (unsigned long long)tag);
+    if (!temp)
+        return sb_error_nomem(err);
+    SB_TRY(write_new(temp, mode, bytes, err));
+    if (rename(temp, path) != 0) {
+        int errnum = errno;
+        (void)unlink(temp);
+        return sb_error_errno(err, "a file could not be replaced", path, errnum);
+    }
+    return sync_parent(path, err);
+}
+
+sb_status sb_dir_make(const char *path, mode_t mode, sb_error *err)
+{
+    SB_AUTOFREE copy = sb_str_dup(sb_str_from(path));
+    if (!copy)
+        return sb_error_nomem(err);
+    for (char *p = copy + (copy[0] == '/');; p++) {
+        if (*p != '/' && *p != '\0')
+            continue;
+        char end = *p;
+        *p = '\0';
+        if (copy[0] != '\0' && mkdir(copy, mode) != 0 && errno != EEXIST)
+            return sb_error_errno(err, "a folder could not be created", copy, errno);
+        *p = end;
+        if (end == '\0')
+            break;
+    }
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return sb_error_errno(err, "a folder could not be created", path, errno);
+    if (!S_ISDIR(st.st_mode))
+        return sb_error_errno(err, "a folder could not be created", path, ENOTDIR);
+    return SB_OK;
+}
+
+sb_status sb_dir_sync(const char *path, sb_error *err)
+{
+    SB_AUTOFD fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) != 0)
+        return sb_error_errno(err, "a folder could not be made durable", path, errno);
+    return SB_OK;
+}
+
+sb_status sb_file_lock(const char *path, bool wait, int *out_fd, sb_error *err)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return sb_error_errno(err, "a lock file could not be opened", path, errno);
+    int rc;
+    do {
+        rc = flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB));
+    } while (rc != 0 && errno == EINTR);
+    if (rc == 0) {
+        *out_fd = fd;
+        return SB_OK;
+    }
+    int errnum = errno;
+    (void)close(fd);
+    if (errnum == EWOULDBLOCK)
+        return sb_error_set(err, SB_E_BUSY, "another smartbulk is at work here", "%s is locked by it",
+                            "wait until it is done, or end it first", path);
+    return sb_error_errno(err, "a lock could not be taken", path, errnum);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* main.c - finds the command and calls it. Knows nothing of what commands do. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <smartbulk/version.h>
+
+#include "cli.h"
+
+static const struct {
+    const char *name;
+    cli_command *run;
+    const char *summary;
+} commands[] = {
+    {NULL, NULL, NULL},
+};
+
+static const char help_head[] =
+    "Example: smartbulk export https://fhir.payer.example/r4 --client-id ID --key acme.jwk --patients --to claims\n"
+    "\n"
+    "Gets a payer's claims in bulk: SMART Backend Services authorization, then FHIR Bulk Data export.\n"
+    "\n"
+    "Usage: smartbulk COMMAND [OPTION]...\n"
+    "\n"
+    "Commands:\n";
+
+static const char help_tail[] =
+    "\n"
+    "'smartbulk COMMAND --help' tells more of each. 'smartbulk --version' prints the version.\n"
+    "\n"
+    "Exit status: 0 done; 1 failed; 2 wrong usage or configuration; 3 the payer refused us;\n"
+    "4 the payer failed; 5 the network failed; 6 done in part; 7 interrupted, resumable.\n";
+
+static void print_help(FILE *to)
+{
+    (void)fputs(help_head, to);
+    for (size_t i = 0; commands[i].name; i++)
+        (void)fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    (void)fputs(help_tail, to);
+}
+
+int main(int argc, char **argv)
+{
+    (void)signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write, which is checked; not a silent death */
+    if (argc < 2) {
+        print_help(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        (void)printf("smartbulk %s\n", sb_version());
+        return cli_finish(0);
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return cli_finish(0);
+    }
+    for (size_t i = 0; commands[i].name; i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    (void)fprintf(stderr, "smartbulk: there is no command '%s'\nTry 'smartbulk --help'.\n", argv[1]);
+    return EXIT_USAGE;
+}
