@@ -37,6 +37,7 @@ typedef struct sb_payer_options {
     int clock_skew_s;               /* added to the wall clock in assertions */
     bool no_token_cache;            /* do not share tokens between runs */
     const char *state_dir;          /* pins and caches; default $XDG_STATE_HOME/smartbulk, ~/.local/state/smartbulk */
+    const char *settings;           /* sb_payer_settings() of an earlier run, below everything given here; NULL: none */
     const sb_key_load_options *key_load; /* passphrase callback and kid for key_file; NULL: none */
     const sb_clock *clock;               /* NULL: the system's; borrowed for the payer's life */
     const atomic_bool *cancel; /* when it becomes true, requests under way end with SB_E_INTERRUPTED; borrowed */
@@ -54,6 +55,10 @@ SB_PUBLIC void sb_payer_free(sb_payer *payer);
 SB_PUBLIC const char *sb_payer_fhir_url(const sb_payer *payer); /* without trailing slash */
 SB_PUBLIC const char *sb_payer_name(const sb_payer *payer);     /* the configured name, else the host */
 SB_PUBLIC unsigned sb_payer_connections(const sb_payer *payer);
+
+/* What a later run needs to talk to this payer again (`resume`): JSON with addresses, client id, absolute paths; no
+ * secret itself. malloc'ed, the caller frees it; NULL without memory. */
+SB_PUBLIC char *sb_payer_settings(const sb_payer *payer);
 
 /* Add resource types the scope must cover when the user gave none; call before the first request.    TOK-06, REAL-09 */
 SB_PUBLIC sb_status sb_payer_want_types(sb_payer *payer, const char *const *types, size_t n, sb_error *err);
