@@ -10,14 +10,12 @@
 
 #include "export/journal.h"
 
-/* Counters a display reads while we run: relaxed atomics, per type by index into `types`. */
-typedef struct sb_download_counters sb_download_counters;
-
 typedef struct sb_download_options {
     sb_payer *payer;
     sb_journal *journal;
-    const char *dir;
-    unsigned connections, threads;
+    unsigned connections; /* transfers at once; 0: the payer's setting */
+    unsigned threads;     /* 0: as many as there are cores, at most `connections` */
+    bool urls_are_final;  /* 403/404/410 fail the file: the manifest was asked for again often enough */
     uint64_t allow_bad_lines, max_line_bytes;
     void (*on_event)(void *impl, const sb_export_event *event); /* serialised by the caller */
     void *on_event_impl;
@@ -33,7 +31,9 @@ typedef enum sb_download_end {
 
 typedef struct sb_download sb_download;
 sb_status sb_download_new(const sb_download_options *options, sb_download **out, sb_error *err);
-/* Blocks until all pending files are done, rejected or failed, or a fatal error (disk, authorization, cancel). */
+/* Blocks until all pending files are done, rejected or failed, or a fatal error (disk, authorization, cancel). Also
+ * settles what a crash left half-way. SB_OK: see `end`. SB_E_SERVER for a file host that may not see the token: the
+ * other files are there, these stay pending. SB_E_NETWORK: nothing could be had for a while; all stay pending. */
 sb_status sb_download_run(sb_download *download, sb_download_end *end, sb_error *err);
 /* Add what is under way now (bytes by type, active transfers, wire bytes) to a snapshot that holds the journal's
  * totals. Any thread, while run is under way too. */
