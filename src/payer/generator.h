@@ -11,11 +11,12 @@
 
 #define SB_GENERATOR_PATIENTS_DEFAULT 100
 #define SB_GENERATOR_PATIENTS_MAX     10000000                     /* ids have eight digits; 500 GB is no sandbox */
-#define SB_GENERATOR_FILE_BYTES       ((uint64_t)32 * 1024 * 1024) /* as real payers cut: some files even when small */
+#define SB_GENERATOR_FILE_BYTES       ((uint64_t)32 * 1024 * 1024) /* what real payers cut at, by order of magnitude */
 
 /* Write `patients` people and all that is theirs to `dir` (made 0700 when missing) as Type.NNN.ndjson files of mode
- * 0600 and at most about `file_bytes` each (0: SB_GENERATOR_FILE_BYTES). Files of these names are replaced. Memory is
- * one patient's. SB_E_USAGE when `patients` is 0 or above the maximum; SB_E_IO. */
+ * 0600 and at most about `file_bytes` each (0: SB_GENERATOR_FILE_BYTES). Files of these names are replaced, others
+ * left: give an empty folder. Memory is one patient's. SB_E_USAGE when `patients` is 0 or above the maximum; SB_E_IO.
+ */
 sb_status sb_generator_write(const char *dir, uint64_t patients, uint64_t file_bytes, sb_error *err);
 
 #endif
