@@ -32,6 +32,7 @@ typedef struct sb_jobs_options {
     unsigned workers;          /* threads; 0: 1 */
     unsigned min_seconds;      /* a job is under way at least this long, as at a real payer */
     unsigned per_client;       /* exports one client may have under way; 0: no limit. Beyond: 429     EXP-04, STAT-08 */
+    unsigned per_client_kept;  /* exports kept for one client, finished ones included; 0: 100. Beyond: 429 */
     unsigned max_jobs;         /* jobs kept in all, finished ones included; 0: 1000. Beyond: 503 */
     unsigned keep_seconds;     /* from finished to Expires; 0: 3600 */
     unsigned retry_after_s;    /* what a poller is told to wait; 0: 1 */
@@ -44,9 +45,10 @@ typedef struct sb_jobs_options {
         .state_dir = NULL                                                                                              \
     }
 
-/* Clears what a killed predecessor left in the folder and starts the threads. SB_E_BUSY: another process has it. */
+/* Clears what a killed predecessor left in `jobs` and `gzip` of the folder, and starts the threads. Other names in the
+ * folder are the caller's. SB_E_BUSY: another process has it. */
 sb_status sb_jobs_new(const sb_jobs_options *options, sb_jobs **out, sb_error *err);
-/* Stops the threads, removes every file it made. Nobody else is using it. NULL is fine. */
+/* Stops the threads, removes every file it made (but the empty `lock`). Nobody else is using it. NULL is fine. */
 void sb_jobs_free(sb_jobs *jobs);
 SB_DEFINE_FREEP(sb_jobs)
 

@@ -135,7 +135,6 @@ static void instants_are_read_exactly(void **state)
                                       "2026-01-01T00:00:00.Z",
                                       "2026-01-01T00:00:00 01:00",
                                       "2026-01-01T00:00:00+15:00",
-                                      "2026-01-01T00:00:00+0100",
                                       "2026-01-01T00:00:00Zx",
                                       "0000-01-01T00:00:00Z",
                                       "+026-01-01T00:00:00Z"};
@@ -162,8 +161,7 @@ static void instants_are_written_rounded_up_to_the_millisecond(void **state)
                  {INT64_C(1767236547999001), "2026-01-01T03:02:28.000Z"}};
     for (size_t i = 0; i < SB_ARRAY_LEN(cases); i++) {
         char text[SB_INSTANT_SIZE];
-        sb_instant_format_us(cases[i].us, text);
-        assert_string_equal(text, cases[i].text);
+        assert_string_equal(sb_instant_format_us(cases[i].us, text), cases[i].text);
     }
 }
 
