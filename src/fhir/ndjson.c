@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ndjson.c - the NDJSON validator's outside: options, lines, counts. The grammar is ndjson_plain.c's. */
+/* ndjson.c - the NDJSON validator's outside: options, lines, counts, and the joints between pieces.
+ *
+ * A piece is read where it lies. Blocks need 64 bytes at a time: what is left of a piece waits in n->bridge until the
+ * next one comes, and is read there together with just enough of it. The grammar is not here. */
 #include "fhir/ndjson_state.h"
 
 const char *sb_ndjson_reason_text(sb_ndjson_reason reason)
@@ -83,6 +86,7 @@ sb_status sb_ndjson_reset(sb_ndjson *n, const sb_ndjson_options *options, sb_err
     SB_TRY(read_options(n, options, err));
     n->line = 1;
     sb_ndjson_line_begin(n);
+    sb_ndjson_use_engine(n, sb_ndjson_best_engine());
     return SB_OK;
 }
 
@@ -106,11 +110,8 @@ void sb_ndjson_line_begin(sb_ndjson *n)
 {
     n->at = AT_LINE;
     n->depth = 0;
-    n->path = 0;
-    n->member = MEMBER_OTHER;
-    n->capturing = false;
-    n->seen_resource_type = false;
-    n->seen_id = false;
+    n->m = (sb_ndjson_members){.member = MEMBER_OTHER};
+    n->by_bytes = false;
 }
 
 void sb_ndjson_fault(sb_ndjson *n, const uint8_t *where, sb_ndjson_reason reason)
@@ -148,40 +149,102 @@ static void line_ends(sb_ndjson *n, const uint8_t *where)
     }
 }
 
+/* How far the line may reach, as a place at or before `end`. */
+static const uint8_t *line_limit(const sb_ndjson *n, const uint8_t *p, const uint8_t *end)
+{
+    uint64_t used = n->offset + (uint64_t)(p - n->fed) - n->line_start;
+    return n->at != AT_SKIP && (uint64_t)(end - p) > n->max_line - used ? p + (n->max_line - used) : end;
+}
+
+/* By bytes: to the end of the line or of the piece; or, where blocks can take over, to the '{' of the next line. */
+static const uint8_t *read_bytes(sb_ndjson *n, const uint8_t *p, const uint8_t *end)
+{
+    const uint8_t *limit = line_limit(n, p, end);
+    if (n->at == AT_LINE && n->run_blocks != NULL && !n->by_bytes) {
+        while (p < limit && (*p == ' ' || *p == '\t' || *p == '\r'))
+            p++;
+        if (p < limit && *p == '{') {
+            sb_ndjson_blocks_enter(n);
+            return p;
+        }
+    }
+    p = sb_ndjson_plain_run(n, p, limit);
+    if (p == end)
+        return p;
+    if (*p == '\n') {
+        line_ends(n, p);
+        p++;
+        n->line++;
+        n->line_start = n->offset + (uint64_t)(p - n->fed);
+        sb_ndjson_line_begin(n);
+    } else if (p == limit) {
+        sb_ndjson_fault(n, p, SB_NDJSON_TOO_LONG);
+    }
+    return p;
+}
+
+/* Read what lies at p…end, whose first byte has n->offset. Returns what is left: fewer bytes than a block needs, or
+ * none. */
+static const uint8_t *read_piece(sb_ndjson *n, const uint8_t *p, const uint8_t *end)
+{
+    n->fed = p;
+    while (p < end) {
+        if (!n->in_blocks)
+            p = read_bytes(n, p, end);
+        else if (end - p >= BLOCK)
+            p = n->run_blocks(n, p, end);
+        else
+            break;
+    }
+    return p;
+}
+
+/* Keep what is left, with the bytes before it that may be looked at again. `from` is the first byte that can be read.
+ */
+static void keep_tail(sb_ndjson *n, const uint8_t *from, const uint8_t *left, const uint8_t *end)
+{
+    size_t before = SB_MIN((size_t)(left - from), (size_t)LOOKBACK);
+    n->tail_len = (size_t)(end - left);
+    memmove(n->bridge + LOOKBACK - before, left - before, before + n->tail_len);
+}
+
 void sb_ndjson_feed(sb_ndjson *n, const void *bytes, size_t len)
 {
     if (len == 0)
         return;
-    const uint8_t *p = bytes, *end = p + len;
-    n->fed = p;
-    n->offset = n->counts.bytes;
+    const uint8_t *p = bytes, *end = p + len, *tail = n->bridge + LOOKBACK;
+    n->offset = n->counts.bytes - n->tail_len;
     n->counts.bytes += len;
-    while (p < end) {
-        /* A line may reach to `limit` and no further. */
-        uint64_t used = n->offset + (uint64_t)(p - n->fed) - n->line_start;
-        const uint8_t *limit = end;
-        if (n->at != AT_SKIP && (uint64_t)(end - p) > n->max_line - used)
-            limit = p + (n->max_line - used);
-        p = sb_ndjson_plain_run(n, p, limit);
-        if (p == end)
-            break;
-        if (*p == '\n') {
-            line_ends(n, p);
-            p++;
-            n->line++;
-            n->line_start = n->offset + (uint64_t)(p - n->fed);
-            sb_ndjson_line_begin(n);
-        } else if (p == limit) {
-            sb_ndjson_fault(n, p, SB_NDJSON_TOO_LONG);
+    if (n->in_blocks) {
+        size_t joined = SB_MIN(len, (size_t)BLOCK + LOOKBACK);
+        memcpy(n->bridge + LOOKBACK + n->tail_len, p, joined);
+        const uint8_t *bridge_end = tail + n->tail_len + joined;
+        const uint8_t *left = read_piece(n, tail, bridge_end);
+        if (joined == len) {
+            keep_tail(n, n->bridge, left, bridge_end);
+            return;
         }
+        /* fewer than BLOCK bytes are left, so at least LOOKBACK of the new piece have been read */
+        n->offset += n->tail_len;
+        n->tail_len = 0;
+        n->offset += joined - (size_t)(bridge_end - left);
+        p += joined - (size_t)(bridge_end - left);
     }
+    const uint8_t *left = read_piece(n, p, end);
+    keep_tail(n, bytes, left, end);
 }
 
 void sb_ndjson_finish(sb_ndjson *n, sb_ndjson_counts *out)
 {
-    n->offset = n->counts.bytes;
-    n->fed = (const uint8_t *)""; /* the byte after the last: where a truncated line is found to be so */
-    line_ends(n, n->fed);
+    n->offset = n->counts.bytes - n->tail_len;
+    const uint8_t *p = n->bridge + LOOKBACK, *end = p + n->tail_len;
+    n->fed = p;
+    n->run_blocks = NULL; /* what is left is too short for them */
+    if (n->in_blocks)
+        p = sb_ndjson_blocks_leave(n, p);
+    while (p < end)
+        p = read_bytes(n, p, end);
+    line_ends(n, end);
     sb_ndjson_line_begin(n);
     sb_ndjson_so_far(n, out);
 }

@@ -18,7 +18,8 @@
  *   - numbers are checked by grammar alone: jansson also refuses what overflows its types (1e999,
  * 99999999999999999999);
  *   - the depth limit counts as jansson counts (SB_NDJSON_MAX_DEPTH values, the outermost included);
- *   - as in jansson, \u0000 is refused (no C string could hold it), as are lone surrogates (\ud800) and NUL bytes.
+ *   - as in jansson, \u0000 is refused (no C string could hold it), as are lone surrogates (\ud800);
+ *   - a NUL byte is refused everywhere: jansson loses one after a number or literal.
  * Other duplicate members are let through: to see them all one has to remember every name. */
 #ifndef SB_FHIR_NDJSON_H
 #define SB_FHIR_NDJSON_H

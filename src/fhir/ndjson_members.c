@@ -35,14 +35,14 @@ static int unescape(const char *raw, size_t *used)
 /* Is the captured string, decoded, this name? */
 static bool captured_is(const sb_ndjson *n, const char *name, size_t len)
 {
-    if (n->captured > SB_NDJSON_CAPTURE_MAX)
+    if (n->m.captured > SB_NDJSON_CAPTURE_MAX)
         return false;
-    if (n->captured == len)
+    if (n->m.captured == len)
         return memcmp(n->capture, name, len) == 0;
-    if (n->captured < len)
+    if (n->m.captured < len)
         return false;
     size_t at = 0, matched = 0;
-    while (at < n->captured && matched < len) {
+    while (at < n->m.captured && matched < len) {
         size_t used = 1;
         int c = n->capture[at] == '\\' ? unescape(n->capture + at, &used) : (unsigned char)n->capture[at];
         if (c != (unsigned char)name[matched])
@@ -50,130 +50,135 @@ static bool captured_is(const sb_ndjson *n, const char *name, size_t len)
         at += used;
         matched++;
     }
-    return at == n->captured && matched == len;
+    return at == n->m.captured && matched == len;
 }
 
 #define CAPTURED_IS(n, lit) captured_is((n), "" lit, sizeof(lit) - 1)
 
 static bool watched(const sb_ndjson *n)
 {
-    return n->depth <= n->watched_depth && n->depth == n->path + 1;
+    return n->depth <= n->watched_depth && n->depth == n->m.path + 1;
 }
 
 void sb_ndjson_string_begins(sb_ndjson *n, bool is_key)
 {
     n->string_is_key = is_key;
-    n->captured = 0;
+    n->m.captured = 0;
     if (is_key)
-        n->capturing = watched(n);
+        n->m.capturing = watched(n);
 }
 
-void sb_ndjson_key_ends(sb_ndjson *n, const uint8_t *where)
+sb_ndjson_reason sb_ndjson_key_ends(sb_ndjson *n)
 {
-    n->capturing = false;
-    n->member = MEMBER_OTHER;
-    if (n->path == 0) {
+    n->m.capturing = false;
+    n->m.member = MEMBER_OTHER;
+    if (n->m.path == 0) {
         if (CAPTURED_IS(n, "resourceType")) {
-            n->member = MEMBER_RESOURCE_TYPE;
-            if (n->seen_resource_type)
-                sb_ndjson_fault(n, where, SB_NDJSON_TWO_RESOURCE_TYPES);
-            n->seen_resource_type = true;
+            n->m.member = MEMBER_RESOURCE_TYPE;
+            if (n->m.seen_resource_type)
+                return SB_NDJSON_TWO_RESOURCE_TYPES;
+            n->m.seen_resource_type = true;
         } else if (CAPTURED_IS(n, "id")) {
-            n->member = MEMBER_ID;
-            if (n->seen_id)
-                sb_ndjson_fault(n, where, SB_NDJSON_TWO_IDS);
-            n->seen_id = true;
+            n->m.member = MEMBER_ID;
+            if (n->m.seen_id)
+                return SB_NDJSON_TWO_IDS;
+            n->m.seen_id = true;
         } else if (n->require_deletes && CAPTURED_IS(n, "entry")) {
-            n->member = MEMBER_ENTRY;
+            n->m.member = MEMBER_ENTRY;
         }
-    } else if (n->path == 2 && CAPTURED_IS(n, "request")) {
-        n->member = MEMBER_REQUEST;
-    } else if (n->path == 3 && CAPTURED_IS(n, "method")) {
-        n->member = MEMBER_METHOD;
+    } else if (n->m.path == 2 && CAPTURED_IS(n, "request")) {
+        n->m.member = MEMBER_REQUEST;
+    } else if (n->m.path == 3 && CAPTURED_IS(n, "method")) {
+        n->m.member = MEMBER_METHOD;
     }
+    return NO_FAULT;
 }
 
-void sb_ndjson_string_value_ends(sb_ndjson *n, const uint8_t *where)
+sb_ndjson_reason sb_ndjson_string_value_ends(sb_ndjson *n)
 {
-    n->capturing = false;
-    switch (n->member) {
+    n->m.capturing = false;
+    switch (n->m.member) {
     case MEMBER_RESOURCE_TYPE:
-        if (n->captured == 0)
-            sb_ndjson_fault(n, where, SB_NDJSON_RESOURCE_TYPE_FORM);
-        else if (n->resource_type_len > 0 && !captured_is(n, n->resource_type, n->resource_type_len))
-            sb_ndjson_fault(n, where, SB_NDJSON_OTHER_RESOURCE_TYPE);
+        if (n->m.captured == 0)
+            return SB_NDJSON_RESOURCE_TYPE_FORM;
+        if (n->resource_type_len > 0 && !captured_is(n, n->resource_type, n->resource_type_len))
+            return SB_NDJSON_OTHER_RESOURCE_TYPE;
         break;
     case MEMBER_ID:
-        if (n->captured == 0)
-            sb_ndjson_fault(n, where, SB_NDJSON_ID_FORM);
+        if (n->m.captured == 0)
+            return SB_NDJSON_ID_FORM;
         break;
     case MEMBER_METHOD:
         if (CAPTURED_IS(n, "DELETE"))
-            n->entry_deletes = true;
+            n->m.entry_deletes = true;
         else
-            sb_ndjson_fault(n, where, SB_NDJSON_NOT_A_DELETE);
+            return SB_NDJSON_NOT_A_DELETE;
         break;
     case MEMBER_OTHER:
     case MEMBER_ENTRY:
     case MEMBER_REQUEST:
         break;
     }
-    n->member = MEMBER_OTHER;
+    n->m.member = MEMBER_OTHER;
+    return NO_FAULT;
 }
 
 /* The ladder of a `deleted` file: entry [ { request { method */
-static void deletes_value_begins(sb_ndjson *n, const uint8_t *where, char kind)
+static sb_ndjson_reason deletes_value_begins(sb_ndjson *n, char kind)
 {
-    if (n->path == 0 && n->member == MEMBER_ENTRY && kind == '[') {
-        n->path = 1;
-    } else if (n->path == 1 && kind == '{') {
-        n->path = 2;
-        n->entry_deletes = false;
-    } else if (n->path == 2 && n->member == MEMBER_REQUEST && kind == '{') {
-        n->path = 3;
-    } else if (n->path == 3 && n->member == MEMBER_METHOD && kind == '"') {
-        n->capturing = true;
-        return; /* still needed at its end */
-    } else if (n->path == 1 || n->member != MEMBER_OTHER) {
-        sb_ndjson_fault(n, where, SB_NDJSON_NOT_A_DELETE);
+    if (n->m.path == 0 && n->m.member == MEMBER_ENTRY && kind == '[') {
+        n->m.path = 1;
+    } else if (n->m.path == 1 && kind == '{') {
+        n->m.path = 2;
+        n->m.entry_deletes = false;
+    } else if (n->m.path == 2 && n->m.member == MEMBER_REQUEST && kind == '{') {
+        n->m.path = 3;
+    } else if (n->m.path == 3 && n->m.member == MEMBER_METHOD && kind == '"') {
+        n->m.capturing = true;
+        return NO_FAULT; /* still needed at its end */
+    } else if (n->m.path == 1 || n->m.member != MEMBER_OTHER) {
+        return SB_NDJSON_NOT_A_DELETE;
     }
-    n->member = MEMBER_OTHER;
+    n->m.member = MEMBER_OTHER;
+    return NO_FAULT;
 }
 
-void sb_ndjson_value_begins(sb_ndjson *n, const uint8_t *where, char kind)
+sb_ndjson_reason sb_ndjson_value_begins(sb_ndjson *n, char kind)
 {
     if (!watched(n))
-        return;
-    switch (n->member) {
+        return NO_FAULT;
+    switch (n->m.member) {
     case MEMBER_RESOURCE_TYPE:
     case MEMBER_ID:
         if (kind == '"')
-            n->capturing = true;
+            n->m.capturing = true;
         else
-            sb_ndjson_fault(n, where, n->member == MEMBER_ID ? SB_NDJSON_ID_FORM : SB_NDJSON_RESOURCE_TYPE_FORM);
+            return n->m.member == MEMBER_ID ? SB_NDJSON_ID_FORM : SB_NDJSON_RESOURCE_TYPE_FORM;
         break;
     case MEMBER_OTHER:
     case MEMBER_ENTRY:
     case MEMBER_REQUEST:
     case MEMBER_METHOD:
         if (n->require_deletes)
-            deletes_value_begins(n, where, kind);
+            return deletes_value_begins(n, kind);
         break;
     }
+    return NO_FAULT;
 }
 
-void sb_ndjson_container_ends(sb_ndjson *n, const uint8_t *where)
+sb_ndjson_reason sb_ndjson_container_ends(sb_ndjson *n)
 {
     if (!watched(n))
-        return;
-    if (n->path == 0) {
-        if (!n->seen_resource_type)
-            sb_ndjson_fault(n, where, SB_NDJSON_NO_RESOURCE_TYPE);
-        else if (n->require_id && !n->seen_id)
-            sb_ndjson_fault(n, where, SB_NDJSON_NO_ID);
-        return;
+        return NO_FAULT;
+    if (n->m.path == 0) {
+        if (!n->m.seen_resource_type)
+            return SB_NDJSON_NO_RESOURCE_TYPE;
+        if (n->require_id && !n->m.seen_id)
+            return SB_NDJSON_NO_ID;
+        return NO_FAULT;
     }
-    if (n->path == 2 && !n->entry_deletes)
-        sb_ndjson_fault(n, where, SB_NDJSON_NOT_A_DELETE);
-    n->path--;
+    if (n->m.path == 2 && !n->m.entry_deletes)
+        return SB_NDJSON_NOT_A_DELETE;
+    n->m.path--;
+    return NO_FAULT;
 }

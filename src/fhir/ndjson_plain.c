@@ -24,6 +24,12 @@ static uint8_t string_class(uint8_t c)
     return c < 0xE0 ? IN_LEAD2 : c < 0xF0 ? IN_LEAD3 : IN_LEAD4;
 }
 
+static void fault_if_any(sb_ndjson *n, const uint8_t *p, sb_ndjson_reason reason)
+{
+    if (reason != NO_FAULT)
+        sb_ndjson_fault(n, p, reason);
+}
+
 static bool is_digit(uint8_t c)
 {
     return c >= '0' && c <= '9';
@@ -54,13 +60,13 @@ static void string_ends(sb_ndjson *n, const uint8_t *p)
 {
     if (n->string_is_key) {
         n->at = AT_COLON;
-        n->member = MEMBER_OTHER;
-        if (n->capturing)
-            sb_ndjson_key_ends(n, p);
+        n->m.member = MEMBER_OTHER;
+        if (n->m.capturing)
+            fault_if_any(n, p, sb_ndjson_key_ends(n));
     } else {
         n->at = AT_AFTER_VALUE;
-        if (n->capturing)
-            sb_ndjson_string_value_ends(n, p);
+        if (n->m.capturing)
+            fault_if_any(n, p, sb_ndjson_string_value_ends(n));
     }
 }
 
@@ -165,7 +171,7 @@ static const uint8_t *run_string(sb_ndjson *n, const uint8_t *p, const uint8_t *
         if (p == end || *p == '\n')
             break;
         bool closes = n->at == AT_STRING && *p == '"';
-        if (closes && n->capturing)
+        if (closes && n->m.capturing)
             sb_ndjson_capture(n, from, (size_t)(p - from));
         if (n->at == AT_STRING)
             string_byte(n, p);
@@ -179,7 +185,7 @@ static const uint8_t *run_string(sb_ndjson *n, const uint8_t *p, const uint8_t *
             pair_byte(n, p);
         p++;
     }
-    if (n->at >= AT_STRING && n->at <= AT_UTF8 && n->capturing)
+    if (n->at >= AT_STRING && n->at <= AT_UTF8 && n->m.capturing)
         sb_ndjson_capture(n, from, (size_t)(p - from));
     return p;
 }
@@ -237,7 +243,7 @@ static const uint8_t *run_literal(sb_ndjson *n, const uint8_t *p, const uint8_t 
 static void container_begins(sb_ndjson *n, const uint8_t *p)
 {
     uint64_t bit = UINT64_C(1) << (n->depth % 64);
-    uint64_t *word = &n->is_object[n->depth / 64];
+    uint64_t *word = &n->is_object[n->depth / 64 + 1];
     *word = *p == '{' ? *word | bit : *word & ~bit;
     n->depth++;
     n->at = *p == '{' ? AT_KEY_OR_END : AT_ELEMENT_OR_END;
@@ -251,7 +257,7 @@ static void container_ends(sb_ndjson *n, const uint8_t *p)
     }
     n->at = n->depth == 1 ? AT_DONE : AT_AFTER_VALUE;
     if (n->depth <= n->watched_depth)
-        sb_ndjson_container_ends(n, p);
+        fault_if_any(n, p, sb_ndjson_container_ends(n));
     n->depth--;
 }
 
@@ -290,7 +296,7 @@ static void value_byte(sb_ndjson *n, const uint8_t *p)
     }
     bool container = *p == '{' || *p == '[';
     if (n->depth <= n->watched_depth)
-        sb_ndjson_value_begins(n, p, (char)*p);
+        fault_if_any(n, p, sb_ndjson_value_begins(n, (char)*p));
     if (n->at == AT_SKIP)
         return;
     if (container)

@@ -3,7 +3,10 @@
  *
  *   ndjson.c          lines: where they begin and end, what is counted, which engine runs
  *   ndjson_plain.c    the grammar, a byte at a time: the reference that says what is right, and where exactly a fault
- * is ndjson_members.c  the members we look at: resourceType, id, and the entries of a `deleted` file */
+ * is ndjson_blocks.h   the same grammar, 64 bytes at a time: says "nothing wrong here" fast, and leaves the rest to the
+ * reference ndjson_blocks.c   going over from blocks to bytes; which engine this machine can run ndjson_sse42.c,
+ * ndjson_avx2.c, ndjson_avx512.c   how a block becomes bits on each kind of machine ndjson_members.c  the members we
+ * look at: resourceType, id, and the entries of a `deleted` file */
 #ifndef SB_FHIR_NDJSON_STATE_H
 #define SB_FHIR_NDJSON_STATE_H
 
@@ -59,6 +62,60 @@ typedef enum sb_ndjson_member {
 /* A name of SB_NDJSON_MAX_TYPE_NAME letters, each written as \uXXXX: a longer raw text cannot be one we look for. */
 #define SB_NDJSON_CAPTURE_MAX (SB_NDJSON_MAX_TYPE_NAME * 6)
 
+/* What is known of the line's resource. */
+typedef struct sb_ndjson_members {
+    bool capturing; /* the string in progress may be one of them */
+    bool seen_resource_type, seen_id;
+    bool entry_deletes;      /* this entry's request.method has been seen, and is DELETE */
+    sb_ndjson_member member; /* whose value comes next */
+    uint32_t path;           /* 0 in the resource, 1 in `entry`, 2 in an entry, 3 in its `request` */
+    uint32_t captured; /* raw bytes of the string in progress; may exceed the buffer, which then holds the first */
+} sb_ndjson_members;
+
+typedef enum sb_ndjson_engine {
+    SB_NDJSON_PLAIN,
+    SB_NDJSON_SSE42,
+    SB_NDJSON_AVX2,
+    SB_NDJSON_AVX512,
+    SB_NDJSON_ENGINES
+} sb_ndjson_engine;
+
+#define BLOCK    64 /* bytes looked at together: one bit each in a machine word */
+#define LOOKBACK 16 /* bytes before a block that may be looked at again: a pair of \u escapes has 12 */
+/* A bridge joins what was left of the last piece with enough of the next that a block within the next has its LOOKBACK.
+ */
+#define BRIDGE_MAX (LOOKBACK + (BLOCK - 1) + (BLOCK + LOOKBACK))
+
+/* What one block tells the next: the state of the line at a block's first byte. Flags are 0 or 1. */
+typedef struct sb_ndjson_carry {
+    uint64_t in_string;   /* all ones inside quotes */
+    uint64_t in_key;      /* that string is a name */
+    uint64_t escaped;     /* the first byte follows a backslash */
+    uint64_t after_open;  /* the next token follows { or [ or , or : */
+    uint64_t after_sep;   /* … follows , or : */
+    uint64_t wants_key;   /* … follows { or a comma in an object */
+    uint64_t wants_colon; /* … follows a name */
+    uint64_t in_scalar;   /* the byte before belongs to a number or literal */
+    uint64_t number;      /* CARRY_… flags: where in a number */
+    uint64_t not_ascii;   /* the last three bytes may hold an unfinished sequence */
+    uint64_t u;           /* the 'u' of \u escapes whose digits go on here: the last block's last four bits */
+    uint32_t high_ago;   /* a high surrogate waits for its pair: its last digit is this far before the block; 0: none */
+    const char *literal; /* what must follow of true, false or null; NULL: none in progress */
+    uint64_t types;      /* the innermost 64 containers, the innermost in the highest bit: 1 is an object */
+    uint32_t depth;
+} sb_ndjson_carry;
+
+enum {
+    CARRY_MINUS = 1,
+    CARRY_ZERO = 2,
+    CARRY_INTEGER = 4,
+    CARRY_POINT = 8,
+    CARRY_FRACTION = 16,
+    CARRY_E = 32,
+    CARRY_E_SIGN = 64,
+    CARRY_EXPONENT = 128
+};
+
 struct sb_ndjson {
     /* what was asked */
     char resource_type[SB_NDJSON_MAX_TYPE_NAME + 1]; /* "": any */
@@ -85,18 +142,28 @@ struct sb_ndjson {
     uint32_t code_unit; /* of \uXXXX, as far as read */
     bool pair_open;     /* a high surrogate stands before this \u */
     const char *literal;
-    uint32_t depth;                               /* containers open */
-    uint64_t is_object[SB_NDJSON_MAX_DEPTH / 64]; /* bit d: the container at depth d + 1 is an object */
+    uint32_t depth; /* containers open */
+    /* Bit 64 + d says that the container at depth d + 1 is an object; the first word is there for blocks, whose window
+     * of 64 may reach below the outermost. */
+    uint64_t is_object[SB_NDJSON_MAX_DEPTH / 64 + 2];
 
-    /* the members we look at */
-    bool capturing; /* the string in progress may be one of them */
-    bool seen_resource_type, seen_id;
-    sb_ndjson_member member; /* whose value comes next */
-    uint32_t watched_depth;  /* no member deeper than this matters: 1, or 4 where require_deletes */
-    uint32_t path;           /* 0 in the resource, 1 in `entry`, 2 in an entry, 3 in its `request` */
-    bool entry_deletes;      /* this entry's request.method has been seen, and is DELETE */
-    uint32_t captured; /* raw bytes of the string in progress; may exceed the buffer, which then holds the first */
+    uint32_t watched_depth; /* no member deeper than this matters: 1, or 4 where require_deletes */
+    sb_ndjson_members m;
     char capture[SB_NDJSON_CAPTURE_MAX];
+
+    /* blocks: while `in_blocks`, `carry` says where the line stands, not `at` and `depth` */
+    const uint8_t *(*run_blocks)(sb_ndjson *n, const uint8_t *p, const uint8_t *end); /* NULL: the plain engine alone */
+    bool in_blocks;
+    bool block_is_first; /* of its line */
+    bool by_bytes;       /* the plain engine has this line */
+    sb_ndjson_carry carry;
+    sb_ndjson_members m_before; /* members and capture at the start of the block, where it may change them */
+    char capture_before[SB_NDJSON_CAPTURE_MAX];
+    uint64_t fallbacks; /* how often a block went to the plain engine; for tests */
+
+    /* LOOKBACK bytes, then what of the last piece was too short for a block */
+    uint8_t bridge[BRIDGE_MAX];
+    size_t tail_len;
 };
 
 /* ndjson.c */
@@ -111,28 +178,82 @@ void sb_ndjson_line_begin(sb_ndjson *n);
 /* Read on until just before a newline or `end`; returns where it stopped. */
 const uint8_t *sb_ndjson_plain_run(sb_ndjson *n, const uint8_t *p, const uint8_t *end);
 
-/* ndjson_members.c: each may find a fault, which is then at `where`. */
+/* ndjson_blocks.c */
+
+/* The most capable engine of this machine; whether it can run a given one; use that from here on (at a stream's start).
+ */
+sb_ndjson_engine sb_ndjson_best_engine(void);
+bool sb_ndjson_has_engine(sb_ndjson_engine engine);
+void sb_ndjson_use_engine(sb_ndjson *n, sb_ndjson_engine engine);
+
+/* A line begins with the '{' at the next byte: take it in blocks. */
+void sb_ndjson_blocks_enter(sb_ndjson *n);
+/* Go over to the plain engine before the block at `p`, whose state is n->carry. Returns where that is to begin: at `p`,
+ * or up to LOOKBACK bytes before, at the start of an escape or character that is not complete. */
+const uint8_t *sb_ndjson_blocks_leave(sb_ndjson *n, const uint8_t *p);
+
+/* The strings of a block at the top of the resource, each mask with one bit a byte. */
+typedef struct sb_ndjson_strings {
+    uint64_t quotes;    /* all that open or close a string */
+    uint64_t key_opens; /* that open a name */
+    uint64_t opens;     /* that open any string */
+    uint64_t values;    /* where any value begins, names included */
+    uint64_t top;       /* what is in the outermost object alone */
+    bool in_key;        /* the block begins inside a name */
+    bool any_slash;     /* there is a backslash in the block */
+} sb_ndjson_strings;
+/* Look at them; true when there is a fault. */
+bool sb_ndjson_blocks_members(sb_ndjson *n, const uint8_t *p, const sb_ndjson_strings *s);
+/* Before that, keep what it may change; when the block is given up, put it back. */
+void sb_ndjson_blocks_remember(sb_ndjson *n);
+void sb_ndjson_blocks_restore(sb_ndjson *n);
+
+const uint8_t *sb_ndjson_run_sse42(sb_ndjson *n, const uint8_t *p, const uint8_t *end);
+const uint8_t *sb_ndjson_run_avx2(sb_ndjson *n, const uint8_t *p, const uint8_t *end);
+const uint8_t *sb_ndjson_run_avx512(sb_ndjson *n, const uint8_t *p, const uint8_t *end);
+
+/* The innermost 64 containers at this depth, as in sb_ndjson_carry.types; and put them back. */
+static inline uint64_t sb_ndjson_window(const uint64_t *is_object, uint32_t depth)
+{
+    uint32_t word = depth / 64, shift = depth % 64;
+    return shift == 0 ? is_object[word] : is_object[word] >> shift | is_object[word + 1] << (64 - shift);
+}
+static inline void sb_ndjson_set_window(uint64_t *is_object, uint32_t depth, uint64_t types)
+{
+    uint32_t word = depth / 64, shift = depth % 64;
+    if (shift == 0) {
+        is_object[word] = types;
+        return;
+    }
+    uint64_t low = (UINT64_C(1) << shift) - 1;
+    is_object[word] = (is_object[word] & low) | types << shift;
+    is_object[word + 1] = (is_object[word + 1] & ~low) | types >> (64 - shift);
+}
+
+/* ndjson_members.c: each returns what is wrong, or NO_FAULT. */
+
+#define NO_FAULT ((sb_ndjson_reason)0)
 
 void sb_ndjson_string_begins(sb_ndjson *n, bool is_key);
-void sb_ndjson_key_ends(sb_ndjson *n, const uint8_t *where);
-void sb_ndjson_string_value_ends(sb_ndjson *n, const uint8_t *where);
+sb_ndjson_reason sb_ndjson_key_ends(sb_ndjson *n);
+sb_ndjson_reason sb_ndjson_string_value_ends(sb_ndjson *n);
 /* A value begins: a string ('"'), a container ('{' or '[') or anything else. Called before the depth changes. */
-void sb_ndjson_value_begins(sb_ndjson *n, const uint8_t *where, char kind);
+sb_ndjson_reason sb_ndjson_value_begins(sb_ndjson *n, char kind);
 /* A container is about to close, at the depth it has. */
-void sb_ndjson_container_ends(sb_ndjson *n, const uint8_t *where);
+sb_ndjson_reason sb_ndjson_container_ends(sb_ndjson *n);
 
 static inline void sb_ndjson_capture(sb_ndjson *n, const uint8_t *from, size_t len)
 {
-    if (n->captured < SB_NDJSON_CAPTURE_MAX)
-        memcpy(n->capture + n->captured, from, SB_MIN(len, (size_t)SB_NDJSON_CAPTURE_MAX - n->captured));
+    if (n->m.captured < SB_NDJSON_CAPTURE_MAX)
+        memcpy(n->capture + n->m.captured, from, SB_MIN(len, (size_t)SB_NDJSON_CAPTURE_MAX - n->m.captured));
     /* one byte too many says "too long": more need not be counted */
-    n->captured =
-        (uint32_t)SB_MIN((size_t)n->captured + SB_MIN(len, SB_NDJSON_CAPTURE_MAX + 1), SB_NDJSON_CAPTURE_MAX + 1);
+    n->m.captured =
+        (uint32_t)SB_MIN((size_t)n->m.captured + SB_MIN(len, SB_NDJSON_CAPTURE_MAX + 1), SB_NDJSON_CAPTURE_MAX + 1);
 }
 
 static inline bool sb_ndjson_in_object(const sb_ndjson *n)
 {
-    return n->depth > 0 && (n->is_object[(n->depth - 1) / 64] >> ((n->depth - 1) % 64) & 1);
+    return n->depth > 0 && (n->is_object[(n->depth + 63) / 64] >> ((n->depth + 63) % 64) & 1);
 }
 
 #endif

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "fhir/ndjson.h"
+#include "fhir/ndjson_state.h"
 
 #define MAX_BAD 16
 
@@ -28,13 +28,15 @@ static void note_bad_line(void *impl, const sb_ndjson_bad_line *bad)
 }
 
 /* What is found in `text` when it is fed cut at `a` and at `b`. */
-static verdict judge_cut(sb_ndjson *n, sb_ndjson_options options, sb_str text, size_t a, size_t b)
+static verdict judge_cut(sb_ndjson *n, sb_ndjson_engine engine, sb_ndjson_options options, sb_str text, size_t a,
+                         size_t b)
 {
     verdict v = {.bad_len = 0};
     sb_error err = SB_ERROR_INIT;
     options.on_bad_line = note_bad_line;
     options.impl = &v;
     assert_int_equal(sb_ndjson_reset(n, &options, &err), SB_OK);
+    sb_ndjson_use_engine(n, engine);
     /* copies of exactly the right size: the sanitizer sees any read beyond a piece */
     size_t cut[4] = {0, a, b, text.len};
     for (size_t i = 0; i < 3; i++) {
@@ -53,7 +55,7 @@ static verdict judge_cut(sb_ndjson *n, sb_ndjson_options options, sb_str text, s
     return v;
 }
 
-static void assert_same(const verdict *x, const verdict *y, sb_str text, size_t a, size_t b)
+static void assert_same(const verdict *x, const verdict *y, int engine, sb_str text, size_t a, size_t b)
 {
     bool same =
         x->counts.lines == y->counts.lines && x->counts.resources == y->counts.resources && x->bad_len == y->bad_len;
@@ -61,22 +63,23 @@ static void assert_same(const verdict *x, const verdict *y, sb_str text, size_t 
         same = x->bad[i].line == y->bad[i].line && x->bad[i].offset == y->bad[i].offset &&
                x->bad[i].column == y->bad[i].column && x->bad[i].reason == y->bad[i].reason;
     if (!same)
-        fail_msg("cutting at %zu and %zu changes the verdict of: %.*s", a, b, (int)text.len, text.ptr);
+        fail_msg("engine %d, cut at %zu and %zu, changes the verdict of: %.*s", engine, a, b, (int)text.len, text.ptr);
 }
 
-/* The verdict, after making sure that no two cuts change it. */
+/* The verdict, after making sure that no engine and no two cuts change it. */
 static verdict judge(sb_ndjson_options options, sb_str text)
 {
     SB_AUTOPTR(sb_ndjson) n = NULL;
     sb_error err = SB_ERROR_INIT;
     assert_int_equal(sb_ndjson_new(&options, &n, &err), SB_OK);
-    verdict whole = judge_cut(n, options, text, 0, text.len);
+    verdict whole = judge_cut(n, SB_NDJSON_PLAIN, options, text, 0, text.len);
     size_t step = text.len <= 100 ? 1 : text.len / 50;
-    for (size_t a = 0; a <= text.len; a += step)
-        for (size_t b = a; b <= text.len; b += step) {
-            verdict cut = judge_cut(n, options, text, a, b);
-            assert_same(&whole, &cut, text, a, b);
-        }
+    for (int engine = SB_NDJSON_PLAIN; engine < SB_NDJSON_ENGINES; engine++)
+        for (size_t a = 0; sb_ndjson_has_engine((sb_ndjson_engine)engine) && a <= text.len; a += step)
+            for (size_t b = a; b <= text.len; b += step) {
+                verdict cut = judge_cut(n, (sb_ndjson_engine)engine, options, text, a, b);
+                assert_same(&whole, &cut, engine, text, a, b);
+            }
     return whole;
 }
 
