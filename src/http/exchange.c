@@ -168,8 +168,13 @@ static sb_status build_headers(exchange *x, struct curl_slist **list, bool *own_
     *list = none;
     if (request->accept)
         SB_TRY(add_header(list, "Accept", request->accept, x->err));
-    if (request->content_type)
+    if (request->content_type) {
         SB_TRY(add_header(list, "Content-Type", request->content_type, x->err));
+    } else { /* libcurl would call every POST a form */
+        none = curl_slist_append(*list, "Content-Type:");
+        if (!none)
+            return sb_error_nomem(x->err);
+    }
     for (size_t i = 0; i < request->n_headers; i++) {
         const sb_http_header *header = &request->headers[i];
         if (!x->credentials && !may_leave_origin(header->name))
@@ -291,6 +296,8 @@ static sb_status one_hop(exchange *x)
     SB_TRY(set_up_hop(x, &list, began_ns));
     CURLcode rc = curl_easy_perform(x->slot->easy);
     (void)curl_easy_setopt(x->slot->easy, CURLOPT_HTTPHEADER, NULL); /* the list is wiped and freed now */
+    if (rc == CURLE_OK && !x->head_done) /* libcurl takes a head that was cut off for a whole answer without body */
+        rc = CURLE_PARTIAL_FILE;
     if (rc == CURLE_OK)
         x->response->status = status_now(x);
     if (rc == CURLE_COULDNT_CONNECT)
