@@ -38,7 +38,8 @@ typedef struct sb_payer_options {
     bool no_token_cache;            /* do not share tokens between runs */
     const char *state_dir;          /* pins and caches; default $XDG_STATE_HOME/smartbulk, ~/.local/state/smartbulk */
     const char *settings;           /* sb_payer_settings() of an earlier run, below everything given here; NULL: none */
-    const sb_key_load_options *key_load; /* passphrase callback and kid for key_file; NULL: none */
+    const char *passphrase_file;    /* of an encrypted key_file, 0600; "": ignore the configuration's */
+    const sb_key_load_options *key_load; /* kid, and a callback for when there is no passphrase_file; NULL: none */
     const sb_clock *clock;               /* NULL: the system's; borrowed for the payer's life */
     const atomic_bool *cancel; /* when it becomes true, requests under way end with SB_E_INTERRUPTED; borrowed */
 } sb_payer_options;

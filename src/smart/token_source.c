@@ -276,12 +276,12 @@ static void wait_for_fetch(sb_token_source *source)
 
 static sb_status get_slow(sb_token_source *source, unsigned min_left_s, sb_token **out, sb_error *err)
 {
-    for (bool tried = false;; tried = true) {
+    for (unsigned tries = 0;; tries++) {
         int64_t now = now_ns(source);
         bool failed_lately = source->failure.code != SB_OK && now < source->failed_until_ns;
-        if (is_good(source->current, now, min_left_s) ||
-            (is_alive(source->current, now) && !source->fetching && (tried || source->failure.code != SB_OK))) {
-            /* Good enough, or the best there is: renewal is failing (its thread goes on trying), or tokens are short */
+        if (is_good(source->current, now, min_left_s) || (is_alive(source->current, now) && !source->fetching &&
+                                                          (tries >= FETCH_TRIES || source->failure.code != SB_OK))) {
+            /* Good enough, or the best there is: renewal is failing (its thread goes on trying), or tokens come old */
             unsigned mine = my_shard();
             *out = sb_token_ref_shard(source->current, mine);
             atomic_store_explicit(&source->shards[mine].last_used_ns, now, memory_order_relaxed);
@@ -289,7 +289,7 @@ static sb_status get_slow(sb_token_source *source, unsigned min_left_s, sb_token
         }
         if (source->fetching) {
             wait_for_fetch(source);
-        } else if (source->failure.code != SB_OK && (tried || failed_lately)) {
+        } else if (source->failure.code != SB_OK && (tries > 0 || failed_lately)) {
             if (err)
                 *err = source->failure;
             return source->failure.code;
