@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* curl_error.c - words for a transfer that ended without an answer: which host, in which phase, why, what to do.
  * Knows libcurl's codes and texts; owns no state. */
+#include <openssl/x509.h>
+
 #include <smartbulk/clock.h>
 
 #include "base/log.h"
@@ -8,6 +10,8 @@
 #include "http/retry.h"
 
 #define FIX_RETRY "try again; if it stays, ask the payer whether its server is up"
+#define WANTS_CLIENT_CERT                                                                                              \
+    "the server asked for a client certificate: give the one it knows (client_cert:, client_cert_key:)"
 
 /* "host:port" of `url`, in `out`; for messages. */
 static void host_text(const char *url, char *out, size_t size)
@@ -74,13 +78,15 @@ static sb_status refused_certificate(const char *host, const char *detail, const
                         host, detail);
 }
 
-static sb_status tls_failed(const char *host, const char *detail, sb_error *err)
+static sb_status tls_failed(const char *host, const char *detail, const sb_tls_note *note, sb_error *err)
 {
     const char *fix = "check that the port speaks TLS 1.2 or later, and that no proxy stands between";
-    if (says(detail, "wrong version number") || says(detail, "record layer"))
+    if (note->wanted_client_cert)
+        fix = WANTS_CLIENT_CERT;
+    else if (says(detail, "wrong version number") || says(detail, "record layer"))
         fix = "this port does not speak TLS: check the address and its port";
     else if (says(detail, "certificate required") || says(detail, "bad certificate"))
-        fix = "the server wants a client certificate: give the one it knows (client_cert:, client_cert_key:)";
+        fix = WANTS_CLIENT_CERT;
     else if (says(detail, "protocol version") || says(detail, "unsupported protocol"))
         fix = "the server speaks no TLS 1.2 or later: the payer must enable it (DISC-05)";
     return sb_error_set(err, SB_E_NETWORK, "no secure connection could be made", "%s: TLS handshake: %s", fix, host,
@@ -188,8 +194,12 @@ sb_status sb_http_explain(CURLcode code, const char *detail, const char *url, co
         return proxy_failed(host, detail, err);
     if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_ISSUER_ERROR)
         return refused_certificate(host, detail, note, err);
-    if (code == CURLE_SSL_CONNECT_ERROR || says(detail, "certificate required"))
-        return tls_failed(host, detail, err);
+    if (code == CURLE_SSL_CONNECT_ERROR && note->verify_error != 0)
+        return unknown_ca(host, note, X509_verify_cert_error_string(note->verify_error), err);
+    /* TLS 1.3 servers refuse a missing client certificate when the client is already sending */
+    bool broke = code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING;
+    if (code == CURLE_SSL_CONNECT_ERROR || says(detail, "certificate required") || (broke && note->wanted_client_cert))
+        return tls_failed(host, detail, note, err);
     if (code == CURLE_OPERATION_TIMEDOUT)
         return timed_out(host, detail, err);
     if (code == CURLE_COULDNT_CONNECT)

@@ -25,6 +25,7 @@ typedef struct exchange {
     sb_status status;    /* why a callback stopped the transfer; `err` is filled then */
     size_t header_bytes; /* of all heads of this hop: endless 1xx answers are bounded too */
     bool head_done;      /* what follows are trailers, or the next head */
+    bool peer_closed;    /* TLS said that the answer's end is the server's own */
     uint64_t body_bytes;
     int64_t deadline_ns;
     sb_url url;       /* of this hop */
@@ -128,7 +129,8 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *impl)
 static int on_progress(void *impl, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal, curl_off_t ulnow)
 {
     (void)dltotal, (void)dlnow, (void)ultotal, (void)ulnow;
-    const exchange *x = impl;
+    exchange *x = impl;
+    x->peer_closed |= sb_tls_peer_closed(x->slot->easy);
     return sb_http_cancelled(x->http) ? 1 : 0;
 }
 
@@ -271,6 +273,15 @@ static sb_status set_up_hop(exchange *x, struct curl_slist **list, int64_t now_n
     return sb_http_curl_error(rc, NULL, x->url.text, x->err);
 }
 
+/* An answer without length and chunks ends with its connection, and libcurl does not ask who ended that: over TLS only
+ * the peer's close_notify proves that nothing was cut off. JSON ends by itself, so that whole bodies need no proof. */
+static bool was_cut(const exchange *x)
+{
+    const sb_http_headers *headers = &x->response->headers;
+    return x->request->on_body && x->body_bytes > 0 && strcmp(x->url.scheme, "https") == 0 && !x->peer_closed &&
+           !sb_http_header_get(headers, "Content-Length") && !sb_http_header_get(headers, "Transfer-Encoding");
+}
+
 /* libcurl's text says that connecting failed, and leaves out why. */
 static void add_os_error(sb_http_slot *slot)
 {
@@ -290,13 +301,13 @@ static sb_status one_hop(exchange *x)
     int64_t began_ns = sb_clock_system()->monotonic_ns(NULL);
     sb_http_response_cleanup(x->response);
     x->header_bytes = 0;
-    x->head_done = false;
+    x->head_done = x->peer_closed = false;
     x->body_bytes = 0;
     x->slot->detail[0] = '\0';
     SB_TRY(set_up_hop(x, &list, began_ns));
     CURLcode rc = curl_easy_perform(x->slot->easy);
     (void)curl_easy_setopt(x->slot->easy, CURLOPT_HTTPHEADER, NULL); /* the list is wiped and freed now */
-    if (rc == CURLE_OK && !x->head_done) /* libcurl takes a head that was cut off for a whole answer without body */
+    if (rc == CURLE_OK && (!x->head_done || was_cut(x))) /* libcurl takes a head that was cut off for a whole answer */
         rc = CURLE_PARTIAL_FILE;
     if (rc == CURLE_OK)
         x->response->status = status_now(x);

@@ -97,6 +97,7 @@ static int on_verify(int ok, X509_STORE_CTX *store)
     if (X509_STORE_CTX_get_error_depth(store) == 0)
         note_names(note, cert);
     if (!ok) {
+        note->verify_error = X509_STORE_CTX_get_error(store);
         char issuer[sizeof(note->issuer)] = "";
         X509_NAME_oneline(X509_get_issuer_name(cert), issuer, sizeof(issuer));
         copy_printable(note->issuer, sizeof(note->issuer), issuer, strlen(issuer));
@@ -106,12 +107,23 @@ static int on_verify(int ok, X509_STORE_CTX *store)
     return ok; /* what OpenSSL found stands */
 }
 
+/* Called when the server asks for a client certificate and none is configured. */
+static int on_client_cert(SSL *ssl, X509 **cert, EVP_PKEY **key)
+{
+    (void)cert, (void)key;
+    sb_tls_note *note = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    if (note)
+        note->wanted_client_cert = true;
+    return 0; /* go on without: it may be optional */
+}
+
 static CURLcode on_ssl_ctx(CURL *easy, void *ssl_ctx, void *impl)
 {
     (void)easy;
     SSL_CTX *ctx = ssl_ctx;
     SSL_CTX_set_app_data(ctx, impl);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, on_verify);
+    SSL_CTX_set_client_cert_cb(ctx, on_client_cert);
     return CURLE_OK;
 }
 
@@ -121,4 +133,13 @@ void sb_tls_watch(CURL *easy, sb_tls_note *note)
     /* Best effort: with another TLS library below libcurl the explanations are shorter, the checks the same. */
     if (curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx) == CURLE_OK)
         (void)curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, note);
+}
+
+bool sb_tls_peer_closed(CURL *easy)
+{
+    struct curl_tlssessioninfo *info = NULL;
+    if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK || !info || !info->internals ||
+        info->backend != CURLSSLBACKEND_OPENSSL)
+        return false;
+    return (SSL_get_shutdown(info->internals) & SSL_RECEIVED_SHUTDOWN) != 0;
 }

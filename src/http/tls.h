@@ -8,6 +8,8 @@
 /* What a handshake showed of the server's certificates, kept so that their refusal can be explained. Texts are
  * printable ASCII; "" when not known. */
 typedef struct sb_tls_note {
+    long verify_error;                  /* X509_V_ERR_…; 0 when OpenSSL was content */
+    bool wanted_client_cert;            /* the server asked for one and we have none */
     char not_before[40], not_after[40]; /* of the certificate that was refused */
     char issuer[160];                   /* of the certificate that was refused */
     char names[256];                    /* hosts that the server's own certificate is for */
@@ -19,5 +21,9 @@ sb_status sb_tls_check_files(const char *ca_file, const char *cert, const char *
 
 /* Have `easy`'s handshakes write into `note`, which must outlive the handle and its connections. */
 void sb_tls_watch(CURL *easy, sb_tls_note *note);
+
+/* Has the peer said by TLS that it sends no more? Without that a connection's end may be anybody's doing. To be asked
+ * while the transfer has its connection, as in a progress callback; false without TLS. */
+bool sb_tls_peer_closed(CURL *easy);
 
 #endif

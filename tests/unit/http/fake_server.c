@@ -53,6 +53,7 @@ typedef struct connection {
     unsigned index;
     int fd;
     SSL *ssl;
+    bool cut;
 } connection;
 
 static void add_ext(X509 *cert, X509 *issuer, int nid, const char *value)
@@ -93,14 +94,14 @@ static void write_pem(char *path, size_t size, X509 *cert, EVP_PKEY *key)
     MUST(fclose(file) == 0);
 }
 
-fake_ca *fake_ca_new(void)
+fake_ca *fake_ca_new(const char *name)
 {
     static const fake_cert plain = {.names = NULL};
     fake_ca *ca = calloc(1, sizeof(*ca));
     MUST(ca);
     ca->key = EVP_EC_gen("P-256");
     MUST(ca->key);
-    ca->cert = make_cert(NULL, ca->key, "throw-away test CA", &plain);
+    ca->cert = make_cert(NULL, ca->key, name, &plain);
     write_pem(ca->file, sizeof(ca->file), ca->cert, NULL);
     return ca;
 }
@@ -154,6 +155,8 @@ static bool io_write(connection *c, const char *bytes, size_t len)
 static size_t request_len(const char *text, size_t len)
 {
     const char *end = strstr(text, "\r\n\r\n");
+    if (text[0] == 0x16) /* a TLS hello on a plain port: as good as a request */
+        return len;
     if (!end)
         return 0;
     const char *field = strcasestr(text, "\r\ncontent-length:");
@@ -187,6 +190,7 @@ static bool serve_one(connection *c, char *buf)
     if (ok && reply->then == FAKE_STALL)
         while (io_read(c, buf, 1) > 0)
             continue;
+    c->cut = reply->then == FAKE_CUT;
     return ok && reply->then == FAKE_KEEP;
 }
 
@@ -205,7 +209,7 @@ static void *serve(void *arg)
     while (ok && serve_one(c, buf))
         continue;
     if (c->ssl) {
-        if (ok)
+        if (ok && !c->cut)
             (void)SSL_shutdown(c->ssl);
         SSL_free(c->ssl);
     }
@@ -245,6 +249,10 @@ static SSL_CTX *server_tls(fake_ca *ca, const fake_cert *cert)
     MUST(tls && key);
     X509 *x = make_cert(ca, key, "fake server", cert ? cert : &plain);
     MUST(SSL_CTX_use_certificate(tls, x) == 1 && SSL_CTX_use_PrivateKey(tls, key) == 1);
+    if (cert && cert->tls_1_1_only) {
+        SSL_CTX_set_security_level(tls, 0); /* OpenSSL's own default would already refuse it */
+        MUST(SSL_CTX_set_max_proto_version(tls, TLS1_1_VERSION) == 1);
+    }
     if (cert && cert->wants_client_cert) {
         MUST(SSL_CTX_load_verify_file(tls, ca->file) == 1);
         SSL_CTX_set_verify(tls, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);

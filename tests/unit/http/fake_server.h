@@ -10,20 +10,22 @@
 #include <stddef.h>
 
 typedef struct fake_reply {
-    const char *bytes;                               /* sent as they are, once a whole request has come */
-    size_t filler;                                   /* then so many 'x' */
-    enum { FAKE_KEEP, FAKE_CLOSE, FAKE_STALL } then; /* stall: silence until the peer goes away */
-    size_t len;                                      /* of `bytes` when they hold NULs; 0: up to the NUL */
+    const char *bytes; /* sent as they are, once a whole request has come */
+    size_t filler;     /* then so many 'x' */
+    /* cut: close without a word, of TLS neither; stall: silence until the peer goes away */
+    enum { FAKE_KEEP, FAKE_CLOSE, FAKE_CUT, FAKE_STALL } then;
+    size_t len; /* of `bytes` when they hold NULs; 0: up to the NUL */
 } fake_reply;
 
 typedef struct fake_cert {
     const char *names;              /* subjectAltName, such as "IP:127.0.0.1,DNS:localhost"; NULL: that */
     long valid_from_s, valid_for_s; /* from now; for 0: a day */
     bool wants_client_cert;
+    bool tls_1_1_only;
 } fake_cert;
 
 typedef struct fake_ca fake_ca;
-fake_ca *fake_ca_new(void);
+fake_ca *fake_ca_new(const char *name);
 void fake_ca_free(fake_ca *ca);              /* removes its files */
 const char *fake_ca_file(const fake_ca *ca); /* PEM, its certificate */
 /* A client certificate of this CA and its key, PEM in one file. */
