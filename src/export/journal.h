@@ -12,8 +12,8 @@
 
 typedef struct sb_journal sb_journal;
 
-/* `create`: SB_E_USAGE when there is one already. Else SB_E_NOT_FOUND when there is none. `read_only`: no lock is
- * taken. */
+/* `create`: SB_E_USAGE when there is one already (unless it holds nothing: a run was killed before its first fact).
+ * Else SB_E_NOT_FOUND when there is none. `read_only`: no lock is taken. */
 sb_status sb_journal_open(const char *dir, bool create, bool read_only, sb_journal **out, sb_error *err);
 void sb_journal_free(sb_journal *journal);
 SB_DEFINE_FREEP(sb_journal)
@@ -110,6 +110,8 @@ typedef struct sb_journal_part {
     char *boot_id;   /* of the machine's run it was written in: after a crash of the machine a part proves nothing */
 } sb_journal_part;
 void sb_journal_part_cleanup(sb_journal_part *part);
+/* Survives our own end, not the machine's, for nothing would be proved then: it waits for no disk. A validator NULL
+ * forgets the part; a result for its file does too. */
 sb_status sb_journal_part_set(sb_journal *journal, const sb_journal_part *part, sb_error *err);
 /* SB_OK with part->validator NULL when nothing is known. */
 sb_status sb_journal_part_get(sb_journal *journal, int64_t id, sb_journal_part *part, sb_error *err);
