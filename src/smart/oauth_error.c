@@ -65,8 +65,9 @@ static void advise(refusal *r, const char *fmt, ...)
 
 static sb_status finish(refusal *r, sb_status status, const char *what, const char *why, sb_error *err)
 {
-    bool both = why[0] && r->says[0];
-    sb_error_set(err, status, NULL, "%s%s%s", NULL, why, both ? "; " : "", r->says);
+    bool both = why[0] && r->says[0], neither = !why[0] && !r->says[0];
+    sb_error_set(err, status, NULL, "%s%s%s", NULL, why, both ? "; " : "",
+                 neither ? "its token endpoint says no more than that" : r->says);
     if (err) {
         err->http_status = r->answer->status;
         (void)snprintf(err->oauth_code, sizeof(err->oauth_code), "%s", r->code);
