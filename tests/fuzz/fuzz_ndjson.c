@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* NDJSON: every engine finds what the plain one finds, however the stream is cut.
+ * The first byte chooses the options, the second how the stream is cut; the rest is the stream. */
+#include "fhir/ndjson_state.h"
+#include "fuzz.h"
+
+#define BAD_MAX 64
+
+typedef struct verdict {
+    sb_ndjson_counts counts;
+    size_t bad_len;
+    sb_ndjson_bad_line bad[BAD_MAX];
+} verdict;
+
+static void note_bad_line(void *impl, const sb_ndjson_bad_line *bad)
+{
+    verdict *v = impl;
+    if (v->bad_len < BAD_MAX)
+        v->bad[v->bad_len++] = *bad;
+}
+
+/* `cut` 0: whole; else pieces of changing lengths up to `cut`. */
+static void judge(sb_ndjson_engine engine, uint8_t options, uint8_t cut, sb_str text, verdict *v)
+{
+    sb_ndjson_options o = {.resource_type = options & 1 ? "Patient" : NULL,
+                           .require_id = options & 2,
+                           .require_deletes = options & 4,
+                           .max_line = options & 8 ? 100 : 0,
+                           .on_bad_line = note_bad_line,
+                           .impl = v};
+    sb_ndjson *n = NULL;
+    sb_error err = SB_ERROR_INIT;
+    memset(v, 0, sizeof(*v));
+    FUZZ_REQUIRE("there is a validator", sb_ndjson_new(&o, &n, &err) == SB_OK);
+    sb_ndjson_use_engine(n, engine);
+    for (size_t at = 0, turn = cut; at < text.len; turn = turn * 5 + 3) {
+        size_t len = cut == 0 ? text.len : turn % cut + 1;
+        len = SB_MIN(len, text.len - at);
+        sb_ndjson_feed(n, text.ptr + at, len);
+        at += len;
+    }
+    sb_ndjson_finish(n, &v->counts);
+    sb_ndjson_free(n);
+}
+
+static void compare(const verdict *plain, const verdict *other)
+{
+    FUZZ_REQUIRE("the counts are the same", plain->counts.lines == other->counts.lines &&
+                                                plain->counts.resources == other->counts.resources &&
+                                                plain->counts.bad == other->counts.bad);
+    FUZZ_REQUIRE("as many faults are found", plain->bad_len == other->bad_len);
+    for (size_t i = 0; i < plain->bad_len; i++) {
+        const sb_ndjson_bad_line *a = &plain->bad[i], *b = &other->bad[i];
+        FUZZ_REQUIRE("the same fault is found at the same place",
+                     a->line == b->line && a->offset == b->offset && a->column == b->column && a->reason == b->reason);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static verdict plain, other;
+    if (size < 2)
+        return 0;
+    sb_str text = {(const char *)data + 2, size - 2};
+    judge(SB_NDJSON_PLAIN, data[0], 0, text, &plain);
+    FUZZ_REQUIRE("a line is good or bad", plain.counts.lines == plain.counts.resources + plain.counts.bad);
+    FUZZ_REQUIRE("every byte is counted", plain.counts.bytes == text.len);
+    for (int engine = 0; engine < SB_NDJSON_ENGINES; engine++) {
+        if (!sb_ndjson_has_engine((sb_ndjson_engine)engine))
+            continue;
+        judge((sb_ndjson_engine)engine, data[0], 0, text, &other);
+        compare(&plain, &other);
+        judge((sb_ndjson_engine)engine, data[0], data[1], text, &other);
+        compare(&plain, &other);
+    }
+    return 0;
+}
