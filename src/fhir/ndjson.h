@@ -9,14 +9,15 @@
  * A good line is
  *   - JSON by the whole grammar of RFC 8259, in valid UTF-8 (no overlong forms, no surrogates, nothing above U+10FFFF);
  *   - one object with exactly one member `resourceType`, a string (the expected type, where one is given), and at most
- * one `id`, a string that is not empty (exactly one where ids are required). Names count as they decode: "i\u0064" is
- * `id`. Lines end with LF or CRLF; the last may lack its end. Lines of white space alone count as empty. A byte order
- * mark is accepted at the start of the stream and nowhere else.
+ *     one `id`, a string that is not empty (exactly one where ids are required). Names count as they decode: "i\u0064"
+ *     is `id`.
+ * Lines end with LF or CRLF; the last may lack its end. Lines of white space alone count as empty. A byte order mark is
+ * accepted at the start of the stream and nowhere else.
  *
  * The verdict is that of jansson's json_loadb(…, JSON_REJECT_DUPLICATES not set) with these differences, each on
  * purpose:
  *   - numbers are checked by grammar alone: jansson also refuses what overflows its types (1e999,
- * 99999999999999999999);
+ *     99999999999999999999);
  *   - the depth limit counts as jansson counts (SB_NDJSON_MAX_DEPTH values, the outermost included);
  *   - as in jansson, \u0000 is refused (no C string could hold it), as are lone surrogates (\ud800);
  *   - a NUL byte is refused everywhere: jansson loses one after a number or literal.

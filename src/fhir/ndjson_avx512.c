@@ -5,10 +5,12 @@
 #include <immintrin.h>
 #include <stdint.h>
 
-#define BLOCKS_TARGET __attribute__((target("avx512f,avx512bw,avx2,pclmul,popcnt,bmi")))
-#define BLOCKS_RUN    sb_ndjson_run_avx512
-#define REG_BYTES     64
-#define OP            static inline __attribute__((always_inline)) BLOCKS_TARGET
+#define BLOCKS_TARGET    __attribute__((target("avx512f,avx512bw,avx2,pclmul,popcnt,bmi,bmi2")))
+#define BLOCKS_RUN       sb_ndjson_run_avx512
+#define REG_BYTES        64
+#define BLOCKS_HAVE_PEXT /* in one step on every machine with AVX-512; in hundreds on some with AVX2 */
+
+#define OP static inline __attribute__((always_inline)) BLOCKS_TARGET
 
 typedef __m512i reg;
 
@@ -55,6 +57,11 @@ OP uint64_t reg_top_bits(reg a)
 OP uint64_t reg_equal_bits(reg a, reg b)
 {
     return _mm512_cmpeq_epi8_mask(a, b);
+}
+#define HAVE_EQUAL_BITS_OF
+OP uint64_t reg_equal_bits_of(uint64_t of, reg a, reg b)
+{
+    return _mm512_mask_cmpeq_epi8_mask(of, a, b);
 }
 OP uint64_t reg_below_bits(reg a, reg b)
 {

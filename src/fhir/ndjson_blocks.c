@@ -17,7 +17,8 @@ bool sb_ndjson_has_engine(sb_ndjson_engine engine)
                __builtin_cpu_supports("bmi");
     case SB_NDJSON_AVX512:
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("bmi");
+               __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("bmi") &&
+               __builtin_cpu_supports("bmi2");
     case SB_NDJSON_ENGINES:
         break;
     }

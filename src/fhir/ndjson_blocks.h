@@ -18,10 +18,20 @@
  *   BLOCKS_TARGET             __attribute__((target(…)))
  *   BLOCKS_RUN                the name of the function made here
  *   reg, REG_BYTES            a vector register of 16, 32 or 64 bytes
- *   reg_load(p) reg_set(c) reg_and(a,b) reg_or(a,b) reg_xor(a,b) reg_minus(a,b) (unsigned, saturating)
- * reg_high_nibble(a) reg_lookup(table, index)  table of 16 bytes in each 16-byte lane; index below 16 reg_table(bytes)
- * such a table reg_equal_bits(a,b) reg_below_bits(a,b) (unsigned) reg_bit5_bits(a) reg_top_bits(a): bit i is about byte
- * i prefix_xor(bits)          bit i is the parity of bits 0…i */
+ *   reg_load(p) reg_set(c) reg_and(a,b) reg_or(a,b) reg_xor(a,b)
+ *   reg_minus(a,b)            of unsigned bytes, saturating
+ *   reg_high_nibble(a)
+ *   reg_table(bytes)          a table of 16 bytes in each 16-byte lane
+ *   reg_lookup(table, index)  each index below 16
+ *   reg_equal_bits(a,b) reg_below_bits(a,b) (unsigned) reg_bit5_bits(a) reg_top_bits(a)
+ *                             bit i is about byte i
+ *   prefix_xor(bits)          bit i is the parity of bits 0…i
+ * and, where the machine is quick at them,
+ *   BLOCKS_HAVE_PEXT          the instructions PEXT, PDEP and BZHI
+ *   HAVE_EQUAL_BITS_OF        reg_equal_bits_of(of,a,b): the same as reg_equal_bits for the bytes in `of` alone
+ *
+ * Reading a block is a chain of steps in which each needs the one before. So it is done in two halves, and the first
+ * half of a block goes before the second half of the one before it: the machine then has two chains to work on. */
 #include <immintrin.h>
 
 #include "fhir/ndjson_state.h"
@@ -40,16 +50,17 @@ typedef struct vec {
 /* A block while it is read. Masks have one bit a byte. */
 typedef struct block {
     const uint8_t *p;
-    vec v;
     uint64_t bad;            /* where something cannot stand */
-    bool wrong;              /* something is, and it is not known where */
+    uint64_t wrong;          /* something is, and it is not known where */
+    bool not_ascii;          /* it, or the end of the block before */
     uint64_t upto;           /* the bytes that belong to the resource: all, or up to its last brace */
     uint64_t slash;          /* backslashes */
     uint64_t quotes, inside; /* those that open or close; from the one that opens to the last byte in the string */
     uint64_t opens;          /* quotes that open */
     uint64_t open, close, curly;
-    uint64_t object, top; /* whose innermost container is an object; is the resource itself */
-    uint64_t scalar;      /* of numbers and literals */
+    uint64_t object, top;           /* whose innermost container is an object; is the resource itself */
+    uint64_t scalar, scalar_begins; /* of numbers and literals */
+    uint64_t space, comma, colon;
 } block;
 
 BLOCKS_INLINE vec vec_load(const uint8_t *p)
@@ -76,6 +87,27 @@ BLOCKS_INLINE uint64_t vec_equal_folded(vec v, char c)
         bits |= reg_equal_bits(reg_or(v.r[i], reg_set(0x20)), reg_set(c)) << (i * REG_BYTES % BLOCK);
     return bits;
 }
+
+/* The same of the bytes in `of` alone. */
+#ifdef HAVE_EQUAL_BITS_OF
+BLOCKS_INLINE uint64_t vec_equal_of(uint64_t of, vec v, char c)
+{
+    return reg_equal_bits_of(of, v.r[0], reg_set(c));
+}
+BLOCKS_INLINE uint64_t vec_equal_folded_of(uint64_t of, vec v, char c)
+{
+    return reg_equal_bits_of(of, reg_or(v.r[0], reg_set(0x20)), reg_set(c));
+}
+#else
+BLOCKS_INLINE uint64_t vec_equal_of(uint64_t of, vec v, char c)
+{
+    return vec_equal(v, c) & of;
+}
+BLOCKS_INLINE uint64_t vec_equal_folded_of(uint64_t of, vec v, char c)
+{
+    return vec_equal_folded(v, c) & of;
+}
+#endif
 
 BLOCKS_INLINE uint64_t vec_below(vec v, char c)
 {
@@ -133,15 +165,17 @@ BLOCKS_COLD bool pairs_are_wrong(const uint8_t *p, uint64_t ends, uint32_t *high
 
 /* Which bytes are escaped: those after an odd number of backslashes (the subtraction's borrow runs along each series;
  * odd and even starts are told apart by the alternating bits). All must be what may follow a backslash. */
-BLOCKS_INLINE uint64_t read_escapes(block *b, const sb_ndjson_carry *c, sb_ndjson_carry *next)
+BLOCKS_INLINE uint64_t read_escapes(block *b, const sb_ndjson_carry *before, sb_ndjson_carry *next)
 {
+    static const sb_ndjson_carry none = {0};
+    const sb_ndjson_carry *c = before->escapes ? before : &none;
     const uint64_t odd = UINT64_C(0xAAAAAAAAAAAAAAAA);
     uint64_t begins = b->slash & ~c->escaped;
     uint64_t codes = (((begins << 1) | odd) - begins) ^ odd;
     uint64_t escaped = codes ^ (b->slash | c->escaped);
     next->escaped = (codes & b->slash) >> 63;
 
-    vec v = b->v;
+    vec v = vec_load(b->p);
     uint64_t u = escaped & vec_equal(v, 'u');
     uint64_t fits = vec_equal(v, '"') | b->slash | vec_equal(v, '/') | vec_equal(v, 'b') | vec_equal(v, 'f') |
                     vec_equal(v, 'n') | vec_equal(v, 'r') | vec_equal(v, 't') | u;
@@ -155,6 +189,7 @@ BLOCKS_INLINE uint64_t read_escapes(block *b, const sb_ndjson_carry *c, sb_ndjso
         b->bad |= digits & ~hex;
         b->wrong |= pairs_are_wrong(b->p, ends, &next->high_ago);
     }
+    next->escapes = (next->escaped | next->u | next->high_ago) != 0;
     return escaped;
 }
 
@@ -259,20 +294,6 @@ BLOCKS_INLINE uint64_t visit_bracket(const block *b, uint64_t bit, uint64_t type
     return now;
 }
 
-/* Deep enough to stay below the top, shallow enough for the window: four at a time, for most blocks have a few. */
-BLOCKS_INLINE void visit_brackets(block *b, const sb_ndjson_carry *c, sb_ndjson_carry *next)
-{
-    uint64_t bits = b->open | b->close, types = c->types, object = b->object, bad = 0;
-    while (bits != 0)
-        for (int i = 0; i < 4; i++) {
-            types = visit_bracket(b, bits & (0 - bits), types, &object, &bad);
-            bits &= bits - 1;
-        }
-    next->types = types;
-    b->object = object;
-    b->bad |= bad;
-}
-
 static uint64_t reversed(uint64_t x)
 {
     x = __builtin_bswap64(x);
@@ -286,6 +307,8 @@ BLOCKS_INLINE void visit_brackets_slowly(block *b, const sb_ndjson_carry *c, sb_
 {
     uint64_t bits = b->open | b->close, types = c->types;
     uint32_t depth = c->depth;
+    b->upto = ALL;
+    b->object = 0 - (types >> 63);
     b->top = depth == 1 ? ALL : 0;
     *lowest = depth;
     if (b->open == ALL) {
@@ -333,19 +356,139 @@ BLOCKS_COLD void visit_deep_brackets(sb_ndjson *n, block *b, const sb_ndjson_car
     sb_ndjson_set_window(n->is_object, next->depth, next->types);
 }
 
+#ifdef BLOCKS_HAVE_PEXT
+/* The brackets of a block that are not dealt with yet, side by side: bit i is about the i-th of `count`. */
+typedef struct brackets {
+    uint64_t at;           /* where they stand in the block */
+    uint64_t opens, kinds; /* those that open; those that are curly */
+    unsigned count;
+    uint64_t covered, object; /* the bytes that are dealt with; those of them in an object */
+} brackets;
+
+BLOCKS_INLINE void gather(const block *b, uint64_t at, brackets *k)
+{
+    k->at = at;
+    k->opens = _pext_u64(b->open, at);
+    k->kinds = _pext_u64(b->curly, at);
+    k->count = (unsigned)__builtin_popcountll(at);
+}
+
+/* Take out the containers that begin and end here and hold no others. The resource itself is none of them. */
+BLOCKS_INLINE uint64_t take_out_inner(block *b, const sb_ndjson_carry *c, brackets *k)
+{
+    uint64_t begins = k->opens & _bzhi_u64(~k->opens, k->count) >> 1 & (ALL - (c->depth == 0));
+    uint64_t from = _pdep_u64(begins, k->at), to = _pdep_u64(begins << 1, k->at);
+    uint64_t objects_to = _pdep_u64((begins & k->kinds) << 1, k->at);
+    b->wrong |= (k->kinds ^ k->kinds >> 1) & begins;
+    k->object |= (objects_to - (from & b->curly)) & ~k->covered; /* 2^to - 2^from is just the bits from one to other */
+    k->covered |= to - from;
+    gather(b, k->at & ~(from | to), k);
+    return begins;
+}
+
+/* From what holds after each of the brackets at `where`, and held before the first (`base`): where it holds, which is
+ * from where it rises to where it falls. */
+BLOCKS_INLINE uint64_t spread(uint64_t where, uint64_t after, uint64_t base)
+{
+    uint64_t before = after << 1 | base;
+    return _pdep_u64(before & ~after, where) - _pdep_u64(after & ~before, where) - base;
+}
+
+/* Many brackets, or the end of the resource: more are taken out as long as there are some, then one goes after the
+ * other. Returns whether the top comes into it. */
+BLOCKS_COLD bool visit_each(block *b, brackets k, const sb_ndjson_carry *c, sb_ndjson_carry *next)
+{
+    while (take_out_inner(b, c, &k) & (k.opens - 1))
+        ;
+    uint64_t types = c->types, objects = 0, tops = 0, wrong = 0, opens = k.opens, kinds = k.kinds;
+    uint32_t depth = c->depth;
+    b->upto = ALL;
+    for (unsigned i = 0; i < k.count; i++) {
+        uint64_t pushed = types >> 1 | kinds << 63, popped = types << 1;
+        wrong |= ~opens & (types >> 63 ^ kinds);
+        types = opens & 1 ? pushed : popped;
+        depth += opens & 1 ? 1 : UINT32_MAX;
+        objects |= types >> 63 << i;
+        tops |= (uint64_t)(depth == 1) << i;
+        opens >>= 1;
+        kinds >>= 1;
+        if (depth == 0) {
+            uint64_t end = _pdep_u64(UINT64_C(1) << i, k.at);
+            b->upto = end | (end - 1);
+            break;
+        }
+    }
+    b->wrong |= wrong & 1;
+    b->object = (spread(k.at, objects, c->types >> 63) & ~k.covered) | k.object;
+    b->top = spread(k.at, tops, c->depth == 1) & ~k.covered;
+    next->types = types;
+    next->depth = depth;
+    return b->top != 0 || depth == 0;
+}
+
+/* Shallow enough for the window: what is left without the innermost is mostly some containers that end, then some that
+ * begin. Returns whether the top comes into it. */
+BLOCKS_INLINE bool visit_brackets(block *b, const sb_ndjson_carry *c, sb_ndjson_carry *next)
+{
+    static const uint8_t reversed_byte[256] = {
+#define R1(x) x, x + 128, x + 64, x + 192
+#define R2(x) R1(x), R1(x + 32), R1(x + 16), R1(x + 48)
+#define R3(x) R2(x), R2(x + 8), R2(x + 4), R2(x + 12)
+        R3(0), R3(2), R3(1), R3(3)
+#undef R1
+#undef R2
+#undef R3
+    };
+    brackets k = {.covered = 0};
+    gather(b, b->open | b->close, &k);
+    (void)take_out_inner(b, c, &k);
+    unsigned ended = (unsigned)_tzcnt_u64(k.opens | ~_bzhi_u64(ALL, k.count)), begun = k.count - ended;
+    if (unlikely(ended > 7 || _bzhi_u64(~k.opens, k.count) >> ended != 0 || ended >= c->depth))
+        return visit_each(b, k, c, next);
+    uint64_t types = c->types, enclosing = reversed_byte[types >> 56], those = _bzhi_u64(ALL, ended);
+    uint64_t objects = (enclosing >> 1 & those) | (k.kinds & ~those);
+    b->wrong |= (enclosing ^ k.kinds) & those;
+    b->object = (spread(k.at, objects, types >> 63) & ~k.covered) | k.object;
+    next->types = types << ended >> begun | k.kinds >> ended << 1 << (63 - begun);
+    if (likely(c->depth != ended + 1))
+        return false;
+    b->top = spread(k.at, (UINT64_C(1) << ended) >> 1, ended == 0) & ~k.covered; /* reached with the last that ends */
+    b->upto = ALL;
+    return true;
+}
+#else
 BLOCKS_COLD void visit_top_brackets(block *b, const sb_ndjson_carry *c, sb_ndjson_carry *next)
 {
     uint32_t lowest;
     visit_brackets_slowly(b, c, next, &lowest);
 }
 
+/* Shallow enough for the window: four at a time, for most blocks have a few. Returns whether the top may come into it. */
+BLOCKS_INLINE bool visit_brackets(block *b, const sb_ndjson_carry *c, sb_ndjson_carry *next)
+{
+    if (unlikely(c->depth <= (uint32_t)__builtin_popcountll(b->close) + 1)) {
+        visit_top_brackets(b, c, next);
+        return true;
+    }
+    uint64_t bits = b->open | b->close, types = c->types, object = 0 - (types >> 63), bad = 0;
+    while (bits != 0)
+        for (int i = 0; i < 4; i++) {
+            types = visit_bracket(b, bits & (0 - bits), types, &object, &bad);
+            bits &= bits - 1;
+        }
+    next->types = types;
+    b->object = object;
+    b->bad |= bad;
+    return false;
+}
+#endif
+
 /* ---- numbers and literals ---- */
 
 /* Literals, which begin at the bits of `begins`; one may have begun in the block before. */
 BLOCKS_COLD void read_words(block *b, uint64_t begins, const sb_ndjson_carry *c, sb_ndjson_carry *next)
 {
-    next->literal = NULL;
-    if (c->literal != NULL) {
+    if (c->in_scalar && c->literal != NULL) {
         size_t len = strlen(c->literal);
         b->wrong |= memcmp(b->p, c->literal, len) != 0 || (b->scalar >> len & 1);
     }
@@ -366,10 +509,8 @@ BLOCKS_COLD void read_words(block *b, uint64_t begins, const sb_ndjson_carry *c,
 /* Where a run of `through` that begins at the bits of `from` is left; `carry` goes in and out. */
 BLOCKS_INLINE uint64_t run_through(uint64_t from, uint64_t through, uint64_t *carry)
 {
-    uint64_t sum;
-    bool over = __builtin_add_overflow(from, through, &sum);
-    over |= __builtin_add_overflow(sum, *carry, &sum);
-    *carry = over;
+    unsigned long long sum;
+    *carry = _addcarry_u64((unsigned char)*carry, from, through, &sum);
     return sum & ~through;
 }
 
@@ -391,9 +532,17 @@ BLOCKS_INLINE uint64_t run_digits(uint64_t from, uint64_t digits, uint64_t in, u
  */
 BLOCKS_INLINE void read_scalars(block *b, uint64_t begins, const sb_ndjson_carry *c, sb_ndjson_carry *next)
 {
-    vec v = b->v;
-    uint64_t in = c->number, out = 0;
-    uint64_t digit = vec_between(v, '0', '9') & b->scalar, minus = vec_equal(v, '-');
+    vec v = vec_load(b->p);
+    uint64_t in = c->in_scalar ? c->number : 0, out = 0;
+    uint64_t digit = vec_between(v, '0', '9') & b->scalar;
+    if (likely(digit == b->scalar && !c->in_scalar)) { /* whole numbers alone */
+        uint64_t leading = begins & vec_equal(v, '0');
+        b->bad |= leading << 1 & digit;
+        next->number = (leading >> 63) * CARRY_ZERO | (digit >> 63) * CARRY_INTEGER;
+        next->literal = NULL;
+        return;
+    }
+    uint64_t minus = vec_equal(v, '-');
     uint64_t sign = minus | vec_equal(v, '+'), point = vec_equal(v, '.'), e = vec_equal_folded(v, 'e');
     uint64_t numbers = begins & (digit | minus), words = begins & ~numbers;
 
@@ -413,7 +562,8 @@ BLOCKS_INLINE void read_scalars(block *b, uint64_t begins, const sb_ndjson_carry
 
     b->bad |= ((integer_end & ~(point | e)) | (fraction_end & ~e) | exponent_end) & b->scalar;
     next->number = out;
-    if (words != 0 || c->literal != NULL)
+    next->literal = NULL;
+    if (words != 0 || (c->in_scalar && c->literal != NULL))
         read_words(b, words, c, next);
 }
 
@@ -423,12 +573,27 @@ BLOCKS_INLINE void read_scalars(block *b, uint64_t begins, const sb_ndjson_carry
 BLOCKS_INLINE uint64_t following(uint64_t tokens, uint64_t space, uint64_t *carry)
 {
     uint64_t sum, from = tokens << 1 | *carry;
+    if (__builtin_constant_p(space) && space == 0) {
+        *carry = tokens >> 63;
+        return from;
+    }
     bool over = __builtin_add_overflow(from, space, &sum);
     *carry = tokens >> 63 | over;
     return sum & ~space;
 }
 
 enum verdict { GOES_ON, ENDS, GIVE_UP };
+
+/* Is no name at the top as long as `id` or `resourceType`, none escaped, none still open? */
+BLOCKS_INLINE bool names_cannot_matter(const block *b, uint64_t key_opens)
+{
+    enum {
+        ID = sizeof "id",
+        RESOURCE_TYPE = sizeof "resourceType"
+    }; /* from the quote that opens to that which closes */
+    uint64_t closes_there = b->quotes >> ID | b->quotes >> RESOURCE_TYPE | ALL << (BLOCK - RESOURCE_TYPE);
+    return b->slash == 0 && (key_opens & b->top & closes_there) == 0;
+}
 
 /* The resource's strings, and its end. */
 BLOCKS_COLD enum verdict read_top(sb_ndjson *n, block *b, uint64_t key_opens, uint64_t values, const sb_ndjson_carry *c,
@@ -441,129 +606,173 @@ BLOCKS_COLD enum verdict read_top(sb_ndjson *n, block *b, uint64_t key_opens, ui
                                  .top = b->top,
                                  .in_key = c->in_key != 0,
                                  .any_slash = b->slash != 0};
-    if ((b->bad & b->upto) != 0 || b->wrong)
+    if (((b->bad & b->upto) | b->wrong) != 0)
         return GIVE_UP;
+    if (next->depth != 0 && !n->m.capturing && n->m.member == MEMBER_OTHER && names_cannot_matter(b, key_opens))
+        return GOES_ON;
     sb_ndjson_blocks_remember(n);
     if (sb_ndjson_blocks_members(n, b->p, &strings) ||
-        (next->depth == 0 && (next->high_ago > 0 || sb_ndjson_container_ends(n) != NO_FAULT))) {
+        (next->depth == 0 && ((next->escapes && next->high_ago > 0) || sb_ndjson_container_ends(n) != NO_FAULT))) {
         sb_ndjson_blocks_restore(n);
         return GIVE_UP;
     }
     return next->depth == 0 ? ENDS : GOES_ON;
 }
 
-BLOCKS_INLINE enum verdict read_block(sb_ndjson *n, block *b, const sb_ndjson_carry *c, sb_ndjson_carry *next)
+/* The first half: what is in strings, and what the tokens outside of them are. Needs nothing of the second half. */
+BLOCKS_INLINE void read_tokens(block *b, const uint8_t *p, const sb_ndjson_carry *c, sb_ndjson_carry *next)
 {
-    const uint8_t *p = b->p;
-    vec v = b->v = vec_load(p);
+    vec v = vec_load(p);
+    b->p = p;
     b->bad = 0;
-    b->wrong = false;
-    b->upto = ALL;
+    b->wrong = 0;
 
-    /* strings */
     uint64_t escaped = 0;
-    next->escaped = 0;
-    next->u = 0;
-    next->high_ago = 0;
-    next->number = 0;
-    next->literal = NULL;
-    next->not_ascii = 0;
+    next->escapes = 0;
     b->slash = vec_equal(v, '\\');
-    if (unlikely(b->slash | c->escaped | c->u | c->high_ago))
+    if (unlikely(b->slash | c->escapes))
         escaped = read_escapes(b, c, next);
     b->quotes = vec_equal(v, '"') & ~escaped;
     b->inside = prefix_xor(b->quotes) ^ c->in_string;
     b->opens = b->quotes & b->inside;
     next->in_string = 0 - (b->inside >> 63);
 
-    /* tokens */
     uint64_t out = ~(b->inside | b->quotes), control = vec_below(v, ' ');
-    uint64_t space = vec_equal(v, ' ') & out, comma = vec_equal(v, ',') & out, colon = vec_equal(v, ':') & out;
-    b->open = vec_equal_folded(v, '{') & out;
-    b->close = vec_equal_folded(v, '}') & out;
+    b->space = vec_equal_of(out, v, ' ');
+    b->comma = vec_equal_of(out, v, ',');
+    b->colon = vec_equal_of(out, v, ':');
+    b->open = vec_equal_folded_of(out, v, '{');
+    b->close = vec_equal_folded_of(out, v, '}');
     b->curly = vec_bit5(v);
     if (unlikely(control)) { /* a newline is no white space: it ends the line */
         b->bad |= control & b->inside;
-        space |= (vec_equal(v, '\t') | vec_equal(v, '\r')) & out;
+        b->space |= (vec_equal(v, '\t') | vec_equal(v, '\r')) & out;
     }
-    b->scalar = out & ~(b->open | b->close | comma | colon | space);
-    uint64_t scalar_begins = b->scalar & ~(b->scalar << 1 | c->in_scalar);
+    b->scalar = out & ~(b->open | b->close | b->comma | b->colon | b->space);
+    b->scalar_begins = b->scalar & ~(b->scalar << 1 | c->in_scalar);
     next->in_scalar = b->scalar >> 63;
 
-    /* containers */
-    uint32_t opens = (uint32_t)__builtin_popcountll(b->open), closes = (uint32_t)__builtin_popcountll(b->close);
-    bool near_top = c->depth <= closes + 1;
-    b->object = 0 - (c->types >> 63);
-    b->top = 0;
-    next->depth = c->depth + opens - closes;
-    if (unlikely(c->depth + opens > BLOCK))
-        visit_deep_brackets(n, b, c, next);
-    else if (unlikely(near_top))
-        visit_top_brackets(b, c, next);
-    else
-        visit_brackets(b, c, next);
+    next->not_ascii = 0;
+    if (unlikely(!vec_is_ascii(v) || c->not_ascii)) {
+        b->not_ascii = true;
+        next->not_ascii = (p[BLOCK - 1] | p[BLOCK - 2] | p[BLOCK - 3]) >> 7;
+    } else {
+        b->not_ascii = false;
+    }
+}
 
-    /* What may follow what. Every token but the first has one before it: either it is one of { [ , : (`open_or_sep`,
-     * and then a value, a name or an end follows), or it ends a value or a name. */
-    uint64_t sep = comma | colon, value_begins = b->opens | scalar_begins | b->open;
+/* What may follow what. Every token but the first has one before it: either it is one of { [ , : (`after_either`, and
+ * then a value, a name or an end follows), or it ends a value or a name. Returns the quotes that open names. */
+BLOCKS_INLINE uint64_t read_order(block *b, uint64_t space, const sb_ndjson_carry *c, sb_ndjson_carry *next)
+{
+    uint64_t comma = b->comma, colon = b->colon, sep = comma | colon;
     uint64_t after_sep_ = c->after_sep, after_open_ = c->after_open, wants_key_ = c->wants_key;
     uint64_t after_sep = following(sep, space, &after_sep_);
     uint64_t after_either = following(sep | b->open, space, &after_open_);
     uint64_t wants_key = following((b->open & b->curly) | (comma & b->object), space, &wants_key_);
+    uint64_t scalar_or_open = b->scalar_begins | b->open;
     next->after_sep = after_sep_;
     next->after_open = after_open_;
     next->wants_key = wants_key_;
-    b->bad |= value_begins & ~after_either;          /* "a" "b"   1 "a"   ] 1 */
-    b->bad |= comma & after_either;                  /* [ ,   , ,   : , */
-    b->bad |= b->close & after_sep;                  /* , ]   : } */
-    b->bad |= wants_key & (scalar_begins | b->open); /* { 1   {"a":1, [ */
+    uint64_t bad = (b->opens | scalar_or_open) & ~after_either; /* "a" "b"   1 "a"   ] 1 */
+    bad |= comma & after_either;                                /* [ ,   , ,   : , */
+    bad |= b->close & after_sep;                                /* , ]   : } */
+    bad |= wants_key & scalar_or_open;                          /* { 1   {"a":1, [ */
 
     /* A name, and only a name, is followed by a colon. */
     uint64_t key_opens = wants_key & b->opens, in_key = c->in_key, wants_colon_ = c->wants_colon;
     uint64_t key_ends = run_through(key_opens, b->inside, &in_key);
-    b->bad |= following(key_ends, space, &wants_colon_) ^ colon;
+    bad |= following(key_ends, space, &wants_colon_) ^ colon;
     next->in_key = in_key;
     next->wants_colon = wants_colon_;
+    b->bad |= bad;
+    return key_opens;
+}
+
+/* The second half: what is open, and what may follow what. */
+BLOCKS_INLINE enum verdict read_block(sb_ndjson *n, block *b, const sb_ndjson_carry *c, sb_ndjson_carry *next)
+{
+    /* containers */
+    uint32_t opens = (uint32_t)__builtin_popcountll(b->open), closes = (uint32_t)__builtin_popcountll(b->close);
+    bool near_top = c->depth <= closes + 1;
+    next->depth = c->depth + opens - closes;
+    if (unlikely(c->depth + opens > BLOCK))
+        visit_deep_brackets(n, b, c, next);
+    else
+        near_top = visit_brackets(b, c, next);
+    if (unlikely(near_top)) { /* what follows the resource is none of our business */
+        b->scalar &= b->upto;
+        b->scalar_begins &= b->upto;
+    }
+
+    /* most payers' JSON has no white space between tokens, and most blocks of others' have some */
+    uint64_t key_opens = likely(b->space == 0) ? read_order(b, 0, c, next) : read_order(b, b->space, c, next);
 
     if (b->scalar | c->in_scalar)
-        read_scalars(b, scalar_begins, c, next);
-    if (unlikely(!vec_is_ascii(v) || c->not_ascii)) {
-        b->wrong |= utf8_is_wrong(p, n->block_is_first);
-        next->not_ascii = (p[BLOCK - 1] | p[BLOCK - 2] | p[BLOCK - 3]) >> 7;
-    }
+        read_scalars(b, b->scalar_begins, c, next);
+    if (unlikely(b->not_ascii))
+        b->wrong |= utf8_is_wrong(b->p, n->block_is_first);
     if (unlikely(near_top))
-        return read_top(n, b, key_opens, value_begins, c, next);
-    return unlikely(b->bad != 0 || b->wrong) ? GIVE_UP : GOES_ON;
+        return read_top(n, b, key_opens, b->opens | b->scalar_begins | b->open, c, next);
+    return unlikely((b->bad | b->wrong) != 0) ? GIVE_UP : GOES_ON;
+}
+
+/* What is only written where it matters is put in order for others. */
+static sb_ndjson_carry tidy(sb_ndjson_carry c)
+{
+    if (!c.escapes) {
+        c.escaped = c.u = 0;
+        c.high_ago = 0;
+    }
+    if (!c.in_scalar) {
+        c.number = 0;
+        c.literal = NULL;
+    }
+    return c;
 }
 
 const uint8_t *BLOCKS_RUN(sb_ndjson *n, const uint8_t *p, const uint8_t *end);
 
 BLOCKS_TARGET const uint8_t *BLOCKS_RUN(sb_ndjson *n, const uint8_t *p, const uint8_t *end)
 {
-    /* Two that take turns, each written field by field: a copy of the whole would wait for every single store. */
-    sb_ndjson_carry carry[2] = {n->carry}, *c = &carry[0], *next = &carry[1];
+    /* Three that take turns, each written field by field: a copy of the whole would wait for every single store. The
+     * first half is one block ahead of the second, so that the one can go on while the other waits: each is a chain of
+     * steps in which little can be done at once. */
+    sb_ndjson_carry carry[3], *c = &carry[0], *next = &carry[1], *after = &carry[2];
+    *c = n->carry;
     uint64_t used = n->offset + (uint64_t)(p - n->fed) - n->line_start, room = n->max_line - used;
     const uint8_t *limit = (uint64_t)(end - p) > room ? p + room : end;
-    for (; limit - p >= BLOCK; p += BLOCK) {
-        block b;
-        b.p = p;
-        enum verdict verdict = read_block(n, &b, c, next);
+    block blocks[2], *b = &blocks[0], *ahead = &blocks[1];
+    if (limit - p >= BLOCK)
+        read_tokens(b, p, c, next);
+    /* not before the first block is done where lines are so short that it will hardly be needed */
+    for (bool in_time = !n->lines_are_short; limit - p >= BLOCK; p += BLOCK, in_time = true) {
+        if (likely(in_time && limit - p >= 2 * BLOCK))
+            read_tokens(ahead, p + BLOCK, next, after);
+        enum verdict verdict = read_block(n, b, c, next);
         if (unlikely(verdict == GIVE_UP)) {
-            n->carry = *c;
+            n->carry = tidy(*c);
             return sb_ndjson_blocks_leave(n, p);
         }
-        n->block_is_first = false;
         if (unlikely(verdict == ENDS)) {
+            n->lines_are_short = n->block_is_first;
             n->in_blocks = false;
             n->at = AT_DONE;
             n->depth = 0;
-            return p + __builtin_popcountll(b.upto);
+            return p + __builtin_popcountll(b->upto);
         }
+        n->block_is_first = false;
+        if (unlikely(!in_time) && limit - p >= 2 * BLOCK)
+            read_tokens(ahead, p + BLOCK, next, after);
         sb_ndjson_carry *was = c;
         c = next;
-        next = was;
+        next = after;
+        after = was;
+        block *done = b;
+        b = ahead;
+        ahead = done;
     }
-    n->carry = *c;
+    n->carry = tidy(*c);
     if (end - p >= BLOCK) /* the line may not be that long: let the plain engine find where it is too long */
         return sb_ndjson_blocks_leave(n, p);
     return p;

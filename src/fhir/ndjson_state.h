@@ -2,11 +2,13 @@
 /* ndjson_state.h - what the parts of the NDJSON validator share. For ndjson*.c and their tests alone.
  *
  *   ndjson.c          lines: where they begin and end, what is counted, which engine runs
- *   ndjson_plain.c    the grammar, a byte at a time: the reference that says what is right, and where exactly a fault
- * is ndjson_blocks.h   the same grammar, 64 bytes at a time: says "nothing wrong here" fast, and leaves the rest to the
- * reference ndjson_blocks.c   going over from blocks to bytes; which engine this machine can run ndjson_sse42.c,
- * ndjson_avx2.c, ndjson_avx512.c   how a block becomes bits on each kind of machine ndjson_members.c  the members we
- * look at: resourceType, id, and the entries of a `deleted` file */
+ *   ndjson_plain.c    the grammar, a byte at a time: the reference that says what is right, and where exactly a fault is
+ *   ndjson_blocks.h   the same grammar, 64 bytes at a time: says "nothing wrong here" fast, and leaves the rest to the
+ *                     reference
+ *   ndjson_blocks.c   going over from blocks to bytes; which engine this machine can run
+ *   ndjson_sse42.c, ndjson_avx2.c, ndjson_avx512.c
+ *                     how a block becomes bits on each kind of machine
+ *   ndjson_members.c  the members we look at: resourceType, id, and the entries of a `deleted` file */
 #ifndef SB_FHIR_NDJSON_STATE_H
 #define SB_FHIR_NDJSON_STATE_H
 
@@ -90,16 +92,17 @@ typedef enum sb_ndjson_engine {
 typedef struct sb_ndjson_carry {
     uint64_t in_string;   /* all ones inside quotes */
     uint64_t in_key;      /* that string is a name */
+    uint64_t escapes;     /* one of `escaped`, `u`, `high_ago` is not 0; else they may hold anything */
     uint64_t escaped;     /* the first byte follows a backslash */
     uint64_t after_open;  /* the next token follows { or [ or , or : */
     uint64_t after_sep;   /* … follows , or : */
     uint64_t wants_key;   /* … follows { or a comma in an object */
     uint64_t wants_colon; /* … follows a name */
-    uint64_t in_scalar;   /* the byte before belongs to a number or literal */
-    uint64_t number;      /* CARRY_… flags: where in a number */
-    uint64_t not_ascii;   /* the last three bytes may hold an unfinished sequence */
-    uint64_t u;           /* the 'u' of \u escapes whose digits go on here: the last block's last four bits */
-    uint32_t high_ago;   /* a high surrogate waits for its pair: its last digit is this far before the block; 0: none */
+    uint64_t in_scalar; /* the byte before belongs to a number or literal; else `number`, `literal` may hold anything */
+    uint64_t number;    /* CARRY_… flags: where in a number */
+    uint64_t not_ascii; /* the last three bytes may hold an unfinished sequence */
+    uint64_t u;         /* the 'u' of \u escapes whose digits go on here: the last block's last four bits */
+    uint32_t high_ago;  /* a high surrogate waits for its pair: its last digit is this far before the block; 0: none */
     const char *literal; /* what must follow of true, false or null; NULL: none in progress */
     uint64_t types;      /* the innermost 64 containers, the innermost in the highest bit: 1 is an object */
     uint32_t depth;
@@ -154,8 +157,9 @@ struct sb_ndjson {
     /* blocks: while `in_blocks`, `carry` says where the line stands, not `at` and `depth` */
     const uint8_t *(*run_blocks)(sb_ndjson *n, const uint8_t *p, const uint8_t *end); /* NULL: the plain engine alone */
     bool in_blocks;
-    bool block_is_first; /* of its line */
-    bool by_bytes;       /* the plain engine has this line */
+    bool block_is_first;  /* of its line */
+    bool lines_are_short; /* the last one ended in its first block */
+    bool by_bytes;        /* the plain engine has this line */
     sb_ndjson_carry carry;
     sb_ndjson_members m_before; /* members and capture at the start of the block, where it may change them */
     char capture_before[SB_NDJSON_CAPTURE_MAX];
