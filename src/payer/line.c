@@ -4,6 +4,7 @@
 
 #include "payer/instant.h"
 #include "payer/slice.h"
+#include "smart/scopes.h"
 
 static sb_status refuse(sb_error *err, const char *why)
 {
@@ -86,6 +87,9 @@ sb_status sb_line_read(sb_str json, sb_line_space *space, sb_str *type, sb_data_
     collect(json, &m);
     if (!m.type.ptr || !sb_slice_text(m.type, space->type, sizeof(space->type), type) || type->len == 0)
         return refuse(err, "it has no resourceType");
+    if (!sb_scope_is_type(
+            *type)) /* it goes into names of files and URLs; without escapes it is a slice of any length */
+        return refuse(err, "its resourceType is not the name of a resource type");
     *out = (sb_data_line){.json = json};
     if (!m.id.ptr || !sb_slice_text(m.id, space->id, sizeof(space->id), &out->id) || out->id.len == 0)
         return refuse(err, "it has no id");

@@ -17,8 +17,9 @@ typedef struct sb_line_space {
     char patient[SB_LINE_TEXT_MAX];
 } sb_line_space;
 
-/* Read one resource. `out` borrows from `json` and `space`. SB_E_INVALID, with the reason as err->why, when there is no
- * type, no id of 1 to SB_DATA_ID_MAX characters, or a lastUpdated that is no instant. */
+/* Read one resource. `out` borrows from `json` and `space`. SB_E_INVALID, with the reason as err->why, when its type is
+ * not the name of one (a capital, then letters, 64 at most), it has no id of 1 to SB_DATA_ID_MAX characters, or a
+ * lastUpdated that is no instant. */
 sb_status sb_line_read(sb_str json, sb_line_space *space, sb_str *type, sb_data_line *out, sb_error *err);
 
 /* The id in a reference to a patient ("Patient/1", "https://host/fhir/Patient/1/_history/2"); empty when it is none. */

@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_check_error(status, &err);
     if (status != SB_OK)
         return 0;
-    FUZZ_REQUIRE("it has a type", type.len > 0 && type.len <= SB_DATA_ID_MAX);
+    FUZZ_REQUIRE("it has a type", type.len > 0 && type.len <= 64);
     FUZZ_REQUIRE("and an id", out.id.len > 0 && out.id.len <= SB_DATA_ID_MAX);
     FUZZ_REQUIRE("its patient's id is bounded", out.patient.len <= SB_DATA_ID_MAX);
     return 0;

@@ -89,6 +89,10 @@ static void a_line_longer_than_the_buffer_is_read_whole(void **state)
     sb_buf_cleanup(&all.text);
 }
 
+#define LETTERS_16  "aaaaaaaaaaaaaaaa"
+#define LETTERS_64  LETTERS_16 LETTERS_16 LETTERS_16 LETTERS_16
+#define LETTERS_256 LETTERS_64 LETTERS_64 LETTERS_64 LETTERS_64
+
 static void what_cannot_be_served_is_refused_with_file_line_and_reason(void **state)
 {
     static const struct {
@@ -104,6 +108,8 @@ static void what_cannot_be_served_is_refused_with_file_line_and_reason(void **st
         {P("1", "2025-01-01T00:00:00Z") "\n\n" C("2", "1") "\n", "line 3: it is a Coverage"},
         {P("1", "yesterday") "\n", "lastUpdated is not an instant"},
         {"{\"id\":\"1\"}\n", "line 1"},
+        {"{\"resourceType\":\"../Patient\",\"id\":\"1\"}\n", "not the name of a resource type"},
+        {"{\"resourceType\":\"P" LETTERS_256 "\",\"id\":\"1\"}\n", "not the name of a resource type"},
         {"{\"resourceType\":\"Patient\",\"id\":7}\n", "line 1"},
         {"{\"resourceType\":\"Patient\",\"id\":\"1\"}\xFF\n", "line 1"},
     };
