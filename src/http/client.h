@@ -59,7 +59,8 @@ typedef struct sb_http_request {
     sb_http_redirects redirects;
     size_t max_body;    /* a longer answer is SB_E_SERVER; 0: 1 MiB */
     unsigned timeout_s; /* of the whole exchange; 0: 60. Streamed answers: of a stall instead */
-    /* When set, the body of a 200 answer goes here as it comes, instead of into response->body. */
+    /* When set, the body of a 200 or 202 answer goes here as it comes, instead of into response->body. The answer's
+     * status, headers and url are in `response` by then. */
     sb_status (*on_body)(void *impl, sb_str bytes, sb_error *err);
     void *on_body_impl;
 } sb_http_request;
@@ -71,6 +72,7 @@ typedef struct sb_http_response {
     char *url;          /* where the answer came from, after redirects */
     int64_t date_s;     /* the answer's `Date`, 0 when it had none: for clock skew */
     int64_t received_s; /* our wall clock when it came */
+    bool unsent;        /* with a failure: nothing of the request left, so that it may be sent again without harm */
 } sb_http_response;
 
 #define SB_HTTP_RESPONSE_INIT                                                                                          \

@@ -25,6 +25,7 @@ typedef struct exchange {
     sb_status status;    /* why a callback stopped the transfer; `err` is filled then */
     size_t header_bytes; /* of all heads of this hop: endless 1xx answers are bounded too */
     bool head_done;      /* what follows are trailers, or the next head */
+    bool sent;           /* of any hop's request, at least a byte left */
     bool peer_closed;    /* TLS said that the answer's end is the server's own */
     uint64_t body_bytes;
     int64_t deadline_ns;
@@ -105,13 +106,14 @@ static sb_status take_body(exchange *x, sb_str bytes)
 {
     const sb_http_request *request = x->request;
     int status = status_now(x);
-    bool streamed = request->on_body && status == 200;
+    bool streamed = request->on_body && (status == 200 || status == 202);
     uint64_t max = request->max_body ? request->max_body : streamed ? UINT64_MAX : DEFAULT_BODY_MAX;
     if (bytes.len > max - SB_MIN(x->body_bytes, max))
         return sb_error_set(x->err, SB_E_SERVER, "the server's answer is longer than it can honestly be",
                             "%s sent more than %llu bytes", "check that the URL is the right one", x->url.host,
                             (unsigned long long)max);
     x->body_bytes += bytes.len;
+    x->response->status = status;
     if (streamed)
         return request->on_body(request->on_body_impl, bytes, x->err);
     return follows(x, status) ? SB_OK : add_to_body(&x->response->body, bytes, x->err);
@@ -294,6 +296,12 @@ static void add_os_error(sb_http_slot *slot)
                        strerror_r((int)number, text, sizeof(text)));
 }
 
+static bool something_was_sent(CURL *easy)
+{
+    long bytes = 0;
+    return curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &bytes) != CURLE_OK || bytes > 0;
+}
+
 /* One request to x->url, and its answer into x->response. */
 static sb_status one_hop(exchange *x)
 {
@@ -304,8 +312,12 @@ static sb_status one_hop(exchange *x)
     x->head_done = x->peer_closed = false;
     x->body_bytes = 0;
     x->slot->detail[0] = '\0';
+    x->response->url = sb_str_dup(sb_str_from(x->url.text)); /* here, for on_body to see */
+    if (!x->response->url)
+        return sb_error_nomem(x->err);
     SB_TRY(set_up_hop(x, &list, began_ns));
     CURLcode rc = curl_easy_perform(x->slot->easy);
+    x->sent |= something_was_sent(x->slot->easy);
     (void)curl_easy_setopt(x->slot->easy, CURLOPT_HTTPHEADER, NULL); /* the list is wiped and freed now */
     if (rc == CURLE_OK && (!x->head_done || was_cut(x))) /* libcurl takes a head that was cut off for a whole answer */
         rc = CURLE_PARTIAL_FILE;
@@ -321,8 +333,7 @@ static sb_status one_hop(exchange *x)
     if (!date || !sb_http_date_parse(sb_str_from(date), &x->response->date_s))
         x->response->date_s = 0;
     x->response->received_s = sb_clock_system()->wall_s(NULL);
-    x->response->url = sb_str_dup(sb_str_from(x->url.text));
-    return x->response->url ? SB_OK : sb_error_nomem(x->err);
+    return SB_OK;
 }
 
 static sb_status run(exchange *x)
@@ -360,6 +371,7 @@ sb_status sb_http_send(sb_http *http, const sb_http_request *request, sb_http_re
         status = sb_http_slot_get(http, &x.slot, err);
     if (status == SB_OK) {
         status = run(&x);
+        response->unsent = !x.sent;
         sb_http_slot_put(http, x.slot);
     }
     sb_url_cleanup(&x.url);

@@ -342,6 +342,59 @@ static void a_streamed_answer_goes_past_and_only_a_200_does(void **state)
     fake_server_stop(s);
 }
 
+/* What is known of an answer when its first bytes come. */
+typedef struct early {
+    const sb_http_response *response;
+    int status;
+    char etag[8], url[64];
+} early;
+
+static sb_status look(void *impl, sb_str bytes, sb_error *err)
+{
+    early *e = impl;
+    (void)bytes, (void)err;
+    e->status = e->response->status;
+    (void)snprintf(e->etag, sizeof(e->etag), "%s", sb_http_header_get(&e->response->headers, "ETag"));
+    (void)snprintf(e->url, sizeof(e->url), "%s", e->response->url);
+    return SB_OK;
+}
+
+static void a_streamed_answer_is_known_by_its_head_when_its_body_comes(void **state)
+{
+    (void)state;
+    SERVER(s, NULL, {"HTTP/1.1 307 There\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n"},
+           {"HTTP/1.1 202 Wait\r\nETag: \"x\"\r\nContent-Length: 2\r\n\r\n{}"});
+    SB_AUTOPTR(sb_http) http = new_http(NULL);
+    SB_AUTO(sb_http_response) r = SB_HTTP_RESPONSE_INIT;
+    early e = {.response = &r};
+    sb_http_request request = {.method = "GET",
+                               .url = fake_server_url(s),
+                               .redirects = SB_HTTP_REDIRECTS_FOLLOW,
+                               .on_body = look,
+                               .on_body_impl = &e};
+    assert_int_equal(sb_http_send(http, &request, &r, NULL), SB_OK);
+    assert_int_equal(e.status, 202);
+    assert_string_equal(e.etag, "\"x\"");
+    assert_true(has(e.url, "/b"));
+    fake_server_stop(s);
+}
+
+static void it_is_known_whether_a_lost_request_had_left(void **state)
+{
+    (void)state;
+    SERVER(s, NULL, {"", .then = FAKE_CUT});
+    SB_AUTOPTR(sb_http) http = new_http(NULL);
+    SB_AUTO(sb_http_response) r = SB_HTTP_RESPONSE_INIT;
+    sb_http_request request = {.method = "POST", .url = fake_server_url(s), .body = SB_STR_LIT("{}")};
+    assert_int_equal(sb_http_send(http, &request, &r, NULL), SB_E_NETWORK);
+    assert_false(r.unsent);
+    SB_AUTOFREE gone = sb_printf("%s/", fake_server_url(s));
+    request.url = gone;
+    fake_server_stop(s);
+    assert_int_equal(sb_http_send(http, &request, &r, NULL), SB_E_NETWORK); /* nobody listens any more */
+    assert_true(r.unsent);
+}
+
 static void *cancel_soon(void *impl)
 {
     (void)usleep(100 * 1000); /* while the other thread waits for an answer that never comes */
@@ -568,6 +621,8 @@ int main(void)
         cmocka_unit_test(what_is_not_http_says_so),
         cmocka_unit_test(a_silent_server_is_a_timeout),
         cmocka_unit_test(a_streamed_answer_goes_past_and_only_a_200_does),
+        cmocka_unit_test(a_streamed_answer_is_known_by_its_head_when_its_body_comes),
+        cmocka_unit_test(it_is_known_whether_a_lost_request_had_left),
         cmocka_unit_test(cancelling_ends_a_request_under_way),
         cmocka_unit_test(many_threads_share_one_client),
         cmocka_unit_test(extra_headers_go_to_their_origin_alone),
