@@ -235,6 +235,12 @@ sb_status sb_journal_set_all(sb_journal *journal, const sb_fact *facts, size_t n
     return status;
 }
 
+sb_status sb_journal_page_fact(sb_journal *journal, const char *name, sb_str value, sb_error *err)
+{
+    const sb_fact fact = {name, value};
+    return put_fact(journal, &fact, err); /* the page holds the lock and the transaction */
+}
+
 sb_status sb_journal_set(sb_journal *journal, const char *name, sb_str value, sb_error *err)
 {
     const sb_fact fact = {name, value};

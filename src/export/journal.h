@@ -73,6 +73,8 @@ bool sb_file_type_is_safe(const char *type);
 sb_status sb_journal_page_begin(sb_journal *journal, uint64_t page, sb_error *err);
 sb_status sb_journal_page_item(sb_journal *journal, sb_file_kind kind, const char *type, const char *url, int64_t count,
                                sb_error *err);
+/* A fact that holds with the page: written in its transaction. */
+sb_status sb_journal_page_fact(sb_journal *journal, const char *name, sb_str value, sb_error *err);
 sb_status sb_journal_page_end(sb_journal *journal, bool needs_token, bool any_type, const char *next_page,
                               sb_error *err); /* ends the transaction in any case */
 void sb_journal_page_abort(sb_journal *journal);

@@ -81,6 +81,24 @@ static void pages_come_one_after_the_other(void **state)
     assert_null(next);
 }
 
+static void a_pages_facts_come_and_go_with_it(void **state)
+{
+    fixture *f = *state;
+    must(f, sb_journal_page_begin(f->journal, 0, &f->err));
+    must(f, sb_journal_page_fact(f->journal, "transaction_time", SB_STR_LIT("2026"), &f->err));
+    sb_journal_page_abort(f->journal);
+    SB_AUTOFREE lost = NULL;
+    must(f, sb_journal_get(f->journal, "transaction_time", &lost, &f->err));
+    assert_null(lost);
+    must(f, sb_journal_page_begin(f->journal, 0, &f->err));
+    must(f, sb_journal_page_fact(f->journal, "transaction_time", SB_STR_LIT("2026"), &f->err));
+    must(f, sb_journal_page_end(f->journal, false, false, NULL, &f->err));
+    reopen(f, false);
+    SB_AUTOFREE kept = NULL;
+    must(f, sb_journal_get(f->journal, "transaction_time", &kept, &f->err));
+    assert_string_equal(kept, "2026");
+}
+
 static void new_signatures_are_taken_for_files_that_are_not_done(void **state)
 {
     fixture *f = *state;
@@ -259,6 +277,7 @@ int main(void)
         T(names_differ_even_where_case_does_not_count),
         T(a_url_that_cannot_be_one_is_refused_with_the_whole_page),
         T(pages_come_one_after_the_other),
+        T(a_pages_facts_come_and_go_with_it),
         T(new_signatures_are_taken_for_files_that_are_not_done),
         T(files_with_new_paths_are_known_by_their_place),
         T(files_that_differ_in_their_query_alone_are_known_by_their_place),
