@@ -15,6 +15,8 @@
 /* argv[0] is the command's own name ("export"); the return value is the exit code. */
 typedef int cli_command(int argc, char **argv);
 
+cli_command cmd_sandbox;
+
 /* Print the error to stderr as "smartbulk: what / why / fix" (or as one JSON object when `json`), return its exit code.
  */
 int cli_fail(const sb_error *err, bool json);

@@ -13,6 +13,7 @@ static const struct {
     cli_command *run;
     const char *summary;
 } commands[] = {
+    {"sandbox", cmd_sandbox, "run a payer to try things on"},
     {NULL, NULL, NULL},
 };
 

@@ -184,7 +184,8 @@ static sb_status find(sb_jobs *jobs, const char *client, sb_str id, size_t *inde
     sweep(jobs);
     for (size_t i = 0; i < jobs->count; i++) {
         const job *j = jobs->list[i];
-        if (sb_str_eq(sb_str_from(j->id), id) && strcmp(j->client, client) == 0) {
+        bool its_own = client ? strcmp(j->client, client) == 0 : jobs->options.open_files;
+        if (sb_str_eq(sb_str_from(j->id), id) && its_own) {
             *index = i;
             return SB_OK;
         }

@@ -72,10 +72,11 @@ typedef struct sb_job_request {
     sb_job_list elements;     /* _elements: "status", "Patient.birthDate" */
     sb_job_list patients;     /* patient: "Patient/123" */
     sb_job_list type_filters; /* _typeFilter, raw: "ExplanationOfBenefit?service-date=ge2025-01-01" */
-    sb_str since, until;      /* _since, _until: instants; empty: not given */
-    sb_str output_format;     /* _outputFormat; empty: NDJSON                                         EXP-03, STAT-08 */
-    bool lenient;             /* Prefer: handling=lenient: what is not supported is passed over, and said in a file of
-                                 the manifest's `error` list, instead of 400                                  EXP-04 */
+    sb_job_list others;   /* names of parameters that the caller does not know: refused, or passed over if lenient */
+    sb_str since, until;  /* _since, _until: instants; empty: not given */
+    sb_str output_format; /* _outputFormat; empty: NDJSON                                         EXP-03, STAT-08 */
+    bool lenient;         /* Prefer: handling=lenient: what is not supported is passed over, and said in a file of
+                             the manifest's `error` list, instead of 400                                  EXP-04 */
 } sb_job_request;
 
 #define SB_JOB_REQUEST_INIT                                                                                            \
@@ -129,7 +130,8 @@ void sb_job_file_cleanup(sb_job_file *file); /* closes; safe to repeat */
 
 /* Open an output or error file of a DONE job by the name the manifest gave it. With `gzip` the compressed form, which
  * is made at the first call (others who want it wait) and kept; small files come plain all the same. SB_E_NOT_FOUND
- * (404) also for a name that is not in the manifest; SB_E_IO (500). */
+ * (404) also for a name that is not in the manifest; SB_E_IO (500). With open_files, `client_id` may be NULL: whoever
+ * knows the job's id may read its files.                                                                    USE-02 */
 sb_status sb_jobs_file_open(sb_jobs *jobs, const char *client_id, sb_str job_id, sb_str name, bool gzip,
                             sb_job_file *out, sb_error *err);
 

@@ -301,6 +301,8 @@ sb_status sb_plan_new(const sb_data *data, const sb_rosters *rosters, const sb_j
     SB_TRY(plan_elements(&p, err));
     for (size_t i = 0; i < request->type_filters.count; i++)
         SB_TRY(pass_over(&p, "_typeFilter", request->type_filters.items[i], "is not supported", "leave it out", err));
+    for (size_t i = 0; i < request->others.count; i++)
+        SB_TRY(pass_over(&p, "parameter", request->others.items[i], "is not supported", "leave it out", err));
     *out = plan;
     plan = NULL;
     return SB_OK;

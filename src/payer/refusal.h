@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* refusal.h - why a token was refused, for machines that read logs. On the wire there is one text for all.   AUTH-06 */
+#ifndef SB_PAYER_REFUSAL_H
+#define SB_PAYER_REFUSAL_H
+
+#include "base/defs.h"
+
+/* In the order of the checks. */
+typedef enum sb_refusal {
+    SB_REFUSAL_NONE,
+    SB_REFUSAL_TOO_LONG,
+    SB_REFUSAL_MALFORMED,
+    SB_REFUSAL_CRIT,
+    SB_REFUSAL_TYP,
+    SB_REFUSAL_ALG,
+    SB_REFUSAL_KID_MISSING,
+    SB_REFUSAL_CLAIMS_MALFORMED,
+    SB_REFUSAL_ISS_MISSING,
+    SB_REFUSAL_CLIENT_UNKNOWN,
+    SB_REFUSAL_CLIENT_ID_DIFFERS,
+    SB_REFUSAL_JKU,
+    SB_REFUSAL_KEY_UNKNOWN,
+    SB_REFUSAL_KEY_ALG,
+    SB_REFUSAL_SIGNATURE,
+    SB_REFUSAL_SUB,
+    SB_REFUSAL_AUD,
+    SB_REFUSAL_EXP_MISSING,
+    SB_REFUSAL_EXPIRED,
+    SB_REFUSAL_EXP_TOO_FAR,
+    SB_REFUSAL_IAT,
+    SB_REFUSAL_NBF,
+    SB_REFUSAL_JTI_MISSING,
+    SB_REFUSAL_JTI_TOO_LONG,
+    SB_REFUSAL_SCOPE,
+    SB_REFUSAL_REPLAYED,
+    SB_REFUSAL_REPLAY_FULL,
+    SB_REFUSAL_TOKENS_FULL,
+    SB_REFUSAL_INTERNAL,
+    SB_REFUSAL_COUNT
+} sb_refusal;
+
+/* "signature_invalid"; "granted" for SB_REFUSAL_NONE. Constants. */
+const char *sb_refusal_name(sb_refusal refusal);
+
+#endif
