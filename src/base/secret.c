@@ -10,6 +10,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <smartbulk/process.h>
+
 struct sb_secret {
     size_t map_len; /* the whole mapping, this header included */
     size_t len;

@@ -28,7 +28,4 @@ void sb_buf_wipe(sb_buf *buf);
 /* True when equal; takes as long for any difference. */
 bool sb_secret_equal(const void *a, const void *b, size_t len);
 
-/* Turn core dumps of this process off and refuse ptrace from other users' processes. Called once by the program. */
-void sb_process_harden(void);
-
 #endif

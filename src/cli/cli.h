@@ -16,6 +16,8 @@
 typedef int cli_command(int argc, char **argv);
 
 cli_command cmd_sandbox;
+cli_command cmd_key;
+cli_command cmd_token;
 
 /* Print the error to stderr as "smartbulk: what / why / fix" (or as one JSON object when `json`), return its exit code.
  */

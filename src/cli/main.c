@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main.c - finds the command and calls it. Knows nothing of what commands do. */
+#include <jansson.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include <smartbulk/process.h>
 #include <smartbulk/version.h>
 
 #include "cli.h"
@@ -13,6 +17,8 @@ static const struct {
     cli_command *run;
     const char *summary;
 } commands[] = {
+    {"key", cmd_key, "make, show and publish keys"},
+    {"token", cmd_token, "print an access token, for scripts"},
     {"sandbox", cmd_sandbox, "run a payer to try things on"},
     {NULL, NULL, NULL},
 };
@@ -41,8 +47,23 @@ static void print_help(FILE *to)
     (void)fputs(help_tail, to);
 }
 
+/* Private keys and tokens pass through JSON documents, whose memory is jansson's: have it wiped before it is freed. */
+static void wipe_and_free(void *memory)
+{
+    if (memory)
+        explicit_bzero(memory, malloc_usable_size(memory));
+    free(memory);
+}
+
+static void keep_no_secrets_in_json(void)
+{
+    json_set_alloc_funcs(malloc, wipe_and_free);
+}
+
 int main(int argc, char **argv)
 {
+    sb_process_harden();
+    keep_no_secrets_in_json();
     (void)signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write, which is checked; not a silent death */
     if (argc < 2) {
         print_help(stderr);
