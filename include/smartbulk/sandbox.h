@@ -61,6 +61,7 @@ SB_PUBLIC void sb_sandbox_free(sb_sandbox *sandbox);
 
 /* Borrowed, for the sandbox's life. */
 SB_PUBLIC const char *sb_sandbox_fhir_url(const sb_sandbox *sandbox);     /* what `export` takes */
+SB_PUBLIC unsigned sb_sandbox_port(const sb_sandbox *sandbox);            /* that it listens on */
 SB_PUBLIC const char *sb_sandbox_register_url(const sb_sandbox *sandbox); /* POST a registration there */
 SB_PUBLIC const char *sb_sandbox_ca_file(const sb_sandbox *sandbox);      /* PEM; NULL without tls */
 SB_PUBLIC const char *sb_sandbox_data_dir(const sb_sandbox *sandbox);     /* the files that are served */

@@ -219,9 +219,9 @@ static int parse(sandbox_args *a, int argc, char **argv)
 
 static json_t *ready_object(const sandbox_args *a, const sb_sandbox *s)
 {
-    json_t *object =
-        json_pack("{s:s, s:s, s:s, s:s, s:I}", "event", "ready", "fhirUrl", sb_sandbox_fhir_url(s), "registerUrl",
-                  sb_sandbox_register_url(s), "dataDir", sb_sandbox_data_dir(s), "pid", (json_int_t)getpid());
+    json_t *object = json_pack("{s:s, s:s, s:s, s:i, s:s, s:I}", "event", "ready", "fhirUrl", sb_sandbox_fhir_url(s),
+                               "registerUrl", sb_sandbox_register_url(s), "port", (int)sb_sandbox_port(s), "dataDir",
+                               sb_sandbox_data_dir(s), "pid", (json_int_t)getpid());
     if (object && sb_sandbox_ca_file(s))
         (void)json_object_set_new(object, "caFile", json_string(sb_sandbox_ca_file(s)));
     if (object && a->options.client_id)

@@ -35,7 +35,8 @@ struct sb_sandbox {
     sb_replay *replay;
     sb_grants *grants;
     sb_service *service;
-    sb_server *server;
+    sb_server *server; /* NULL once it is stopped */
+    unsigned port;
     sb_sandbox_log_fn *log;
     void *log_impl;
     bool log_json;
@@ -178,8 +179,7 @@ static sb_status name_base_url(sb_sandbox *s, const sb_sandbox_options *o, const
     const char *scheme = o->tls ? "https" : "http";
     bool v6 = strchr(address, ':') != NULL;
     s->base_url = o->base_url ? sb_str_dup(sb_str_from(o->base_url))
-                              : sb_printf("%s://%s%s%s:%u", scheme, v6 ? "[" : "", address, v6 ? "]" : "",
-                                          sb_server_port(s->server));
+                              : sb_printf("%s://%s%s%s:%u", scheme, v6 ? "[" : "", address, v6 ? "]" : "", s->port);
     if (!s->base_url)
         return sb_error_nomem(err);
     for (size_t len = strlen(s->base_url); len > 0 && s->base_url[len - 1] == '/'; len--)
@@ -221,6 +221,7 @@ static sb_status open_server(sb_sandbox *s, const sb_sandbox_options *o, sb_erro
                                 .key = o->tls ? sb_buf_cstr(&t.key) : NULL,
                                 .threads = o->threads};
     SB_TRY(sb_server_new(&server, &s->server, err));
+    s->port = sb_server_port(s->server);
     return name_base_url(s, o, address, err);
 }
 
@@ -317,6 +318,11 @@ void sb_sandbox_free(sb_sandbox *s)
 const char *sb_sandbox_fhir_url(const sb_sandbox *sandbox)
 {
     return sb_service_fhir_url(sandbox->service);
+}
+
+unsigned sb_sandbox_port(const sb_sandbox *sandbox)
+{
+    return sandbox->port;
 }
 
 const char *sb_sandbox_register_url(const sb_sandbox *sandbox)
