@@ -104,6 +104,9 @@ sb_status sb_journal_has_name(sb_journal *journal, const char *name, bool *found
 /* Totals by type ("Patient", "deleted/Bundle", "error/OperationOutcome") and in all: fills files*, resources*, bytes,
  * bad_lines, types[] of the snapshot. Kept in memory: cheap at any number of files, callable from a display. */
 void sb_journal_totals(sb_journal *journal, sb_export_snapshot *out);
+/* The row of a snapshot that files of this kind and type are counted in, added when it is missing; the last row takes
+ * all that have none of their own. */
+sb_export_type_totals *sb_export_type_row(sb_export_snapshot *snapshot, sb_file_kind kind, sb_str type);
 
 /* What proves that a part on disk is the beginning of the same file (FILE-06): known for large files alone. */
 typedef struct sb_journal_part {

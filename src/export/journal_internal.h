@@ -8,12 +8,8 @@
 #include "export/journal.h"
 #include "store/sqlite.h"
 
-/* Totals as a snapshot wants them; a fixed size, however many types a manifest names. */
-typedef struct sb_totals {
-    uint64_t files, files_done, files_bad, resources, bytes, bad_lines;
-    size_t n_types;
-    sb_export_type_totals types[SB_EXPORT_SNAPSHOT_TYPES];
-} sb_totals;
+/* Totals are a snapshot of which nothing else is filled: a fixed size, however many types a manifest names. */
+typedef sb_export_snapshot sb_totals;
 
 /* What one file adds to them. */
 typedef struct sb_totals_item {

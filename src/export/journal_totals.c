@@ -11,11 +11,12 @@ static const char *folder_of(sb_file_kind kind)
     return kind == SB_FILE_DELETED ? SB_FOLDER_DELETED "/" : kind == SB_FILE_ERROR ? SB_FOLDER_ERROR "/" : "";
 }
 
-static sb_export_type_totals *row_of(sb_totals *totals, const sb_totals_item *item)
+sb_export_type_totals *sb_export_type_row(sb_export_snapshot *totals, sb_file_kind kind, sb_str type)
 {
     char label[SB_EXPORT_TYPE_NAME_MAX + 1];
-    (void)snprintf(label, sizeof(label), "%s%.*s", folder_of(item->kind), (int)SB_MIN(item->type.len, sizeof(label)),
-                   item->type.len ? item->type.ptr : "Unknown");
+    if (type.len == 0)
+        type = SB_STR_LIT("Unknown");
+    (void)snprintf(label, sizeof(label), "%s%.*s", folder_of(kind), (int)SB_MIN(type.len, sizeof(label)), type.ptr);
     for (size_t i = 0; i < totals->n_types; i++)
         if (strcmp(totals->types[i].type, label) == 0)
             return &totals->types[i];
@@ -29,7 +30,7 @@ static sb_export_type_totals *row_of(sb_totals *totals, const sb_totals_item *it
 
 void sb_totals_add(sb_totals *totals, const sb_totals_item *item, uint64_t n)
 {
-    sb_export_type_totals *row = row_of(totals, item);
+    sb_export_type_totals *row = sb_export_type_row(totals, item->kind, item->type);
     bool done = item->state == SB_FILE_DONE, failed = item->state == SB_FILE_FAILED;
     bool bad = item->state == SB_FILE_REJECTED || failed;
     row->files += n;
