@@ -78,9 +78,8 @@ static void challenge_error(const sb_http_response *response, char *out, size_t 
         (void)snprintf(out, size, "%.*s", (int)len, at);
 }
 
-/* Two fresh tokens were refused: it is not the token's age. */
-static sb_status refused(sb_payer *payer, const sb_http_request *request, const sb_http_response *response,
-                         sb_error *err)
+sb_status sb_payer_explain_refusal(sb_payer *payer, const sb_http_request *request, const sb_http_response *response,
+                                   sb_error *err)
 {
     sb_outcome outcome;
     char code[64], says[300] = "";
@@ -156,7 +155,7 @@ static sb_status send_with_token(sb_payer *payer, sb_http_request *request, cons
         refusals += !has_expired(payer, token);
         sb_payer_reject_token(payer, token);
         if (refusals >= 2 || tries >= TRIES_MAX)
-            return refused(payer, request, response, err);
+            return sb_payer_explain_refusal(payer, request, response, err);
         sb_log_info("the payer refused the token; getting a new one");
         sb_http_response_cleanup(response);
     }

@@ -24,6 +24,9 @@ bool sb_payer_trusts(const sb_payer *payer, const sb_url *url);
 sb_status sb_payer_require_trust(const sb_payer *payer, const sb_url *url, const char *what, sb_error *err);
 
 /* For the download engine. */
+/* Two fresh tokens were refused with this answer, so it is not the token's age: SB_E_AUTH with the likely causes. */
+sb_status sb_payer_explain_refusal(sb_payer *payer, const sb_http_request *request, const sb_http_response *response,
+                                   sb_error *err);
 sb_http *sb_payer_http(sb_payer *payer);
 const sb_clock *sb_payer_clock(const sb_payer *payer);
 bool sb_payer_cancelled(const sb_payer *payer);

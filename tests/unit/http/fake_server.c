@@ -3,6 +3,7 @@
 #include "fake_server.h"
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -16,7 +17,7 @@
 #include <unistd.h>
 
 #define REQUESTS_MAX    64
-#define CONNECTIONS_MAX 64
+#define CONNECTIONS_MAX 4096
 #define REQUEST_BYTES   (256 * 1024)
 
 #define MUST(cond)                                                                                                     \
@@ -37,6 +38,8 @@ struct fake_server {
     SSL_CTX *tls;
     const fake_reply *replies;
     size_t n_replies;
+    fake_handler *handler; /* instead of replies */
+    void *handler_impl;
     int listener;
     unsigned port;
     char url[64];
@@ -48,7 +51,7 @@ struct fake_server {
     char *texts[REQUESTS_MAX];
 };
 
-typedef struct connection {
+typedef struct fake_connection {
     fake_server *server;
     unsigned index;
     int fd;
@@ -151,6 +154,11 @@ static bool io_write(connection *c, const char *bytes, size_t len)
     return true;
 }
 
+bool fake_server_send(fake_connection *c, const void *bytes, size_t len)
+{
+    return io_write(c, bytes, len);
+}
+
 /* Bytes of a whole request at the front of `text`, 0 when it is not whole yet. */
 static size_t request_len(const char *text, size_t len)
 {
@@ -177,6 +185,13 @@ static bool serve_one(connection *c, char *buf)
         buf[len] = '\0';
     }
     fake_server *s = c->server;
+    if (s->handler) {
+        int then = s->handler(s->handler_impl, buf, c);
+        while (then == FAKE_STALL && io_read(c, buf, 1) > 0)
+            continue;
+        c->cut = then == FAKE_CUT;
+        return then == FAKE_KEEP;
+    }
     (void)pthread_mutex_lock(&s->lock);
     unsigned i = s->requests++;
     MUST(i < REQUESTS_MAX);
@@ -230,7 +245,8 @@ static void *accept_all(void *arg)
         if (fd < 0)
             return NULL; /* stopped */
         connection *c = calloc(1, sizeof(*c));
-        MUST(c);
+        int on = s->handler != NULL; /* a head and a body that a handler sends apart must not wait for each other */
+        MUST(c && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0);
         (void)pthread_mutex_lock(&s->lock);
         MUST(s->connections < CONNECTIONS_MAX);
         *c = (connection){.server = s, .index = s->connections, .fd = fd};
@@ -262,15 +278,11 @@ static SSL_CTX *server_tls(fake_ca *ca, const fake_cert *cert)
     return tls;
 }
 
-fake_server *fake_server_start(fake_ca *ca, const fake_cert *cert, const fake_reply *replies, size_t n)
+static fake_server *start(fake_server *s, fake_ca *ca, const fake_cert *cert)
 {
-    fake_server *s = calloc(1, sizeof(*s));
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(address);
-    MUST(s && n > 0);
     (void)signal(SIGPIPE, SIG_IGN); /* OpenSSL writes to sockets that the client closed */
-    s->replies = replies;
-    s->n_replies = n;
     s->tls = ca ? server_tls(ca, cert) : NULL;
     s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     MUST(s->listener >= 0 && bind(s->listener, (struct sockaddr *)&address, sizeof(address)) == 0);
@@ -280,6 +292,24 @@ fake_server *fake_server_start(fake_ca *ca, const fake_cert *cert, const fake_re
     MUST(pthread_mutex_init(&s->lock, NULL) == 0);
     MUST(pthread_create(&s->acceptor, NULL, accept_all, s) == 0);
     return s;
+}
+
+fake_server *fake_server_start(fake_ca *ca, const fake_cert *cert, const fake_reply *replies, size_t n)
+{
+    fake_server *s = calloc(1, sizeof(*s));
+    MUST(s && n > 0);
+    s->replies = replies;
+    s->n_replies = n;
+    return start(s, ca, cert);
+}
+
+fake_server *fake_server_start_handler(fake_ca *ca, fake_handler *handler, void *impl)
+{
+    fake_server *s = calloc(1, sizeof(*s));
+    MUST(s && handler);
+    s->handler = handler;
+    s->handler_impl = impl;
+    return start(s, ca, NULL);
 }
 
 void fake_server_stop(fake_server *s)

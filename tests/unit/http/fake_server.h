@@ -35,6 +35,13 @@ typedef struct fake_server fake_server;
 /* Answers the n-th request with the n-th reply, and those after with the last. `ca` NULL: plain TCP. `replies` is
  * borrowed. */
 fake_server *fake_server_start(fake_ca *ca, const fake_cert *cert, const fake_reply *replies, size_t n);
+/* Or by a function, from one thread a connection: it answers `request` with fake_server_send(), as often as it likes,
+ * and returns what then (FAKE_KEEP …). Such requests are not remembered. */
+typedef struct fake_connection fake_connection;
+typedef int fake_handler(void *impl, const char *request, fake_connection *connection);
+fake_server *fake_server_start_handler(fake_ca *ca, fake_handler *handler, void *impl);
+bool fake_server_send(fake_connection *connection, const void *bytes, size_t len); /* false: the peer is gone */
+
 void fake_server_stop(fake_server *server);
 const char *fake_server_url(const fake_server *server); /* "http(s)://127.0.0.1:port", no slash at its end */
 unsigned fake_server_port(const fake_server *server);
