@@ -36,7 +36,7 @@ static void done(sb_service *service, const sb_server_request *request, const sb
     answer->status = 200;
     answer->content_type = SB_JSON;
     sb_answer_header(answer, "Expires", "%s", expires); /* STAT-04 */
-    sb_answer_header(answer, "Cache-Control", "private");
+    sb_answer_header(answer, "Cache-Control", "no-store");
 }
 
 void sb_route_job_status(sb_service *service, sb_server_request *request, sb_visit *visit, sb_answer *answer)
@@ -104,7 +104,7 @@ static void give(sb_service *service, sb_job_file *file, sb_answer *answer)
     if (file->gzip)
         sb_answer_header(answer, "Content-Encoding", "gzip");
     sb_answer_header(answer, "Vary", "Accept-Encoding");
-    sb_answer_header(answer, "Cache-Control", "private");
+    sb_answer_header(answer, "Cache-Control", "no-store");
 }
 
 void sb_route_job_file(sb_service *service, sb_server_request *request, sb_visit *visit, sb_answer *answer)

@@ -6,6 +6,7 @@ const char *sb_refusal_name(sb_refusal refusal)
 {
     static const char *const names[SB_REFUSAL_COUNT] = {
         [SB_REFUSAL_NONE] = "granted",
+        [SB_REFUSAL_TOO_OFTEN] = "too_many_failures",
         [SB_REFUSAL_TOO_LONG] = "assertion_too_long",
         [SB_REFUSAL_MALFORMED] = "assertion_malformed",
         [SB_REFUSAL_CRIT] = "crit_not_understood",

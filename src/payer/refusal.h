@@ -8,6 +8,7 @@
 /* In the order of the checks. */
 typedef enum sb_refusal {
     SB_REFUSAL_NONE,
+    SB_REFUSAL_TOO_OFTEN, /* not looked at: too many failures of this address */
     SB_REFUSAL_TOO_LONG,
     SB_REFUSAL_MALFORMED,
     SB_REFUSAL_CRIT,

@@ -16,11 +16,13 @@
 #include "payer/throwaway_ca.h"
 #include "payer/tree.h"
 
-#define LIFETIME_S  300
-#define CLIENTS_MAX 1000    /* that register themselves; each keeps up to 64 KB of keys */
-#define TOKENS_MAX  100000  /* live at once; some 20 MB */
-#define USED_MAX    1000000 /* assertions, of the last five minutes: 3000 a second */
-#define WORKERS     2
+#define LIFETIME_S          300
+#define CLIENTS_MAX         1000    /* that register themselves; each keeps up to 64 KB of keys */
+#define TOKENS_MAX          100000  /* live at once; some 20 MB */
+#define USED_MAX            1000000 /* assertions, of the last five minutes: 3000 a second */
+#define FAILURES_BURST      1000    /* a test suite's worth */
+#define FAILURES_PER_SECOND 100     /* 60 ms of a core for P-384 */
+#define WORKERS             2
 
 struct sb_sandbox {
     char *dir; /* ours to write in */
@@ -235,6 +237,8 @@ static sb_status open_service(sb_sandbox *s, const sb_sandbox_options *o, sb_err
                                   .data = s->data,
                                   .rosters = s->rosters,
                                   .clock = s->clock,
+                                  .failures_burst = FAILURES_BURST,
+                                  .failures_per_second = FAILURES_PER_SECOND,
                                   .registration = !o->no_registration,
                                   .open_files = o->open_files,
                                   .on_event = on_event,

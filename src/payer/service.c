@@ -176,6 +176,8 @@ sb_status sb_service_new(const sb_service_options *options, sb_service **out, sb
     service->o.base_url = service->base_url;
     sb_assertion_policy policy = {service->token_url, sb_service_algs, options->clients, options->clock};
     SB_TRY(sb_assertion_checker_new(&policy, &service->checker, err));
+    SB_TRY(sb_failures_new(options->clock, options->failures_burst, options->failures_per_second, &service->failures,
+                           err));
     *out = service;
     service = NULL;
     return SB_OK;
@@ -186,6 +188,7 @@ void sb_service_free(sb_service *service)
     if (!service)
         return;
     sb_assertion_checker_free(service->checker);
+    sb_failures_free(service->failures);
     free(service->base_url);
     free(service->fhir_url);
     free(service->token_url);

@@ -46,6 +46,8 @@ typedef struct sb_service_options {
     const sb_data *data;
     const sb_rosters *rosters;
     const sb_clock *clock;
+    unsigned failures_burst;      /* failed authentications of one address: at once, and over time; 0: no limit */
+    unsigned failures_per_second; /* AUTH-11 */
     bool registration; /* may clients register themselves?                                                   KEY-07 */
     bool open_files;   /* files are fetched without a token; with one they are refused                       USE-02 */
     void (*on_event)(void *impl, const sb_service_event *event); /* any thread; may be NULL */

@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "payer/assertion_check.h"
+#include "payer/failures.h"
 #include "payer/service.h"
 
 #define SB_FHIR_ROOT "fhir"
@@ -16,6 +17,7 @@ struct sb_service {
     sb_service_options o;
     char *base_url, *fhir_url, *token_url, *register_url;
     sb_assertion_checker *checker;
+    sb_failures *failures;
     atomic_uint_fast64_t requests, token_requests, tokens_issued, tokens_refused, unauthorized, exports, files, bytes;
 };
 

@@ -8,10 +8,11 @@
 #include "http/accept.h"
 #include "payer/service_internal.h"
 
-#define FIELDS_MAX     64 /* four are known; who sends more sends extensions */
-#define ASSERTION_TYPE "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-#define GENERIC        "the client could not be authenticated" /* one text for every reason */
-#define FULL_RETRY_S   5
+#define FIELDS_MAX        64 /* four are known; who sends more sends extensions */
+#define ASSERTION_TYPE    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+#define GENERIC           "the client could not be authenticated" /* one text for every reason */
+#define FULL_RETRY_S      5
+#define TOO_OFTEN_RETRY_S 1
 
 /* A request as it is worked off. */
 typedef struct attempt {
@@ -114,13 +115,28 @@ static bool check_method(attempt *a)
     return true;
 }
 
+/* Nothing is told that a stranger does not know: it is his address that failed. */
+static bool too_often(attempt *a)
+{
+    a->visit->reason = sb_refusal_name(SB_REFUSAL_TOO_OFTEN);
+    sb_answer_oauth(a->answer, 429, "temporarily_unavailable",
+                    "too many attempts of this address failed; wait a little");
+    sb_answer_header(a->answer, "Retry-After", "%d", TOO_OFTEN_RETRY_S);
+    return false;
+}
+
 static bool check_assertion(attempt *a)
 {
+    if (sb_failures_exceeded(a->service->failures, a->request->peer))
+        return too_often(a);
     sb_refusal refusal = sb_assertion_check(a->service->checker, field(a, "client_assertion"), field(a, "client_id"),
                                             a->visit->client, &a->good);
     if (refusal == SB_REFUSAL_INTERNAL)
         return unavailable(a, refusal);
-    return refusal == SB_REFUSAL_NONE || invalid_client(a, sb_refusal_name(refusal));
+    if (refusal == SB_REFUSAL_NONE)
+        return true;
+    sb_failures_add(a->service->failures, a->request->peer);
+    return invalid_client(a, sb_refusal_name(refusal));
 }
 
 static bool has_malformed(const sb_scopes *scopes)

@@ -30,6 +30,7 @@ typedef struct fixture {
     sb_service_options options;
     sb_jobs_options jobs_options;
     size_t replay_max, grants_max;
+    const char *peer; /* NULL: 192.0.2.1 */
     sb_key *rsa, *other;
     forge forge; /* of client-1 */
     char reason[64], client[SB_CLIENT_ID_MAX + 1];
@@ -192,10 +193,11 @@ static void send_to(fixture *f, const char *method, const char *target, const ch
 {
     SB_AUTO(sb_buf) names = SB_BUF_INIT;
     sb_server_header list[16];
-    sb_server_request request = {.method = method, .headers = list, .peer = "127.0.0.1"};
+    sb_server_request request = {.method = method, .headers = list};
     sb_server_handler handler = sb_service_handler(f->service);
     size_t body_max = 0;
     reply_cleanup(out);
+    (void)snprintf(request.peer, sizeof(request.peer), "%s", f->peer ? f->peer : "192.0.2.1");
     parse_headers(headers ? headers : "", &names, list, &request.header_count);
     assert_ok(sb_target_parse(sb_str_from(target), &request.target, NULL));
     if (handler.begin(handler.impl, &request, &body_max, &out->answer)) {

@@ -264,6 +264,69 @@ static void no_more_tokens_than_there_is_room_for(void **state)
     assert_int_equal(r.status, 200);
 }
 
+/* Failures */
+
+static void expect_try(fixture *f, const char *peer, const char *assertion, unsigned status)
+{
+    SB_AUTO(reply) r = REPLY_INIT;
+    f->peer = peer;
+    ask_token(f, assertion, "system/*.read", &r);
+    if (r.status != status)
+        fail_msg("%s: %u (%s), not %u", peer, r.status, f->reason, status);
+    assert_int_equal(r.status == 429, reply_header(&r, "Retry-After") != NULL);
+}
+
+/* Addresses share buckets by chance, one in thousands: of four others, one at least has its own. */
+static bool another_is_answered(fixture *f, const char *const others[4], const char *header, unsigned status)
+{
+    for (size_t i = 0; i < 4; i++) {
+        SB_AUTO(reply) r = REPLY_INIT;
+        forge by = forge_of(f, 1);
+        SB_AUTOFREE assertion = forge_assertion(&by, header, NULL);
+        f->peer = others[i];
+        ask_token(f, assertion, "system/*.read", &r);
+        if (r.status == status)
+            return true;
+    }
+    return false;
+}
+
+static void an_address_that_fails_too_often_waits(void **state)
+{
+    fixture *f = *state;
+    f->options.failures_burst = 3;
+    f->options.failures_per_second = 1;
+    fixture_reopen(f);
+    SB_AUTOFREE bad = forge_assertion(&f->forge, "{\"alg\":\"none\"}", NULL);
+    SB_AUTOFREE good = forge_assertion(&f->forge, NULL, NULL);
+    SB_AUTOFREE later = forge_assertion(&f->forge, NULL, NULL);
+    for (int i = 0; i < 3; i++)
+        expect_try(f, "192.0.2.1", bad, 401);
+    expect_try(f, "192.0.2.1", bad, 429); /* AUTH-11: not looked at */
+    expect_try(f, "192.0.2.1", good, 429);
+    assert_string_equal(f->reason, "too_many_failures");
+    static const char *const others[4] = {"192.0.2.2", "192.0.2.3", "198.51.100.1", "203.0.113.1"};
+    assert_true(another_is_answered(f, others, NULL, 200)); /* the client is not locked out */
+    fake_advance_s(&f->clock, 1);
+    expect_try(f, "192.0.2.1", later, 200); /* nor is the address, for long; a good try takes nothing */
+    expect_try(f, "192.0.2.1", bad, 401);
+    expect_try(f, "192.0.2.1", bad, 429);
+}
+
+static void the_addresses_of_one_network_are_one(void **state)
+{
+    fixture *f = *state;
+    f->options.failures_burst = 2;
+    f->options.failures_per_second = 1;
+    fixture_reopen(f);
+    SB_AUTOFREE bad = forge_assertion(&f->forge, "{\"alg\":\"none\"}", NULL);
+    expect_try(f, "2001:db8:1:2::1", bad, 401);
+    expect_try(f, "2001:db8:1:2:ffff::2", bad, 401);
+    expect_try(f, "2001:db8:1:2:1234::3", bad, 429);
+    static const char *const others[4] = {"2001:db8:1:3::1", "2001:db8:1:4::1", "2001:db8:2:2::1", "2001:db9:1:2::1"};
+    assert_true(another_is_answered(f, others, "{\"alg\":\"none\"}", 401));
+}
+
 /* Scopes */
 
 static void expect_scope(fixture *f, int client, const char *asked, const char *granted)
@@ -439,6 +502,8 @@ int main(void)
         WITH_SERVICE(of_two_at_once_one_wins),
         WITH_SERVICE(a_full_guard_says_come_back),
         WITH_SERVICE(no_more_tokens_than_there_is_room_for),
+        WITH_SERVICE(an_address_that_fails_too_often_waits),
+        WITH_SERVICE(the_addresses_of_one_network_are_one),
         WITH_SERVICE(granted_is_what_is_asked_for_and_allowed),
         WITH_SERVICE(who_registers_gets_tokens),
         WITH_SERVICE(a_registration_that_makes_no_sense_is_refused),
