@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include <smartbulk/clock.h>
@@ -47,6 +48,7 @@ struct sb_server {
     pthread_mutex_t lock;
     pthread_cond_t idle; /* under_way became 0 */
     unsigned under_way;
+    atomic_bool draining; /* no more connections; those there are end with their answer */
     char last_words[256]; /* libmicrohttpd's: why it could not be started */
 };
 
@@ -160,6 +162,8 @@ static enum MHD_Result send_answer(exchange *x, struct MHD_Connection *mhd)
     const sb_server_handler *handler = &x->server->handler;
     sb_sent sent;
     sb_watch_off(x->server->watch, &x->connection->watched);
+    if (atomic_load(&x->server->draining))
+        sb_answer_header(&x->answer, "Connection", "close");
     sb_answer_settle(&x->request, &x->answer, &sent);
     if (handler->answered)
         handler->answered(handler->impl, &x->request, sent.status, sent.bytes, now_ns() - x->began_ns);
@@ -298,6 +302,13 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
     return NULL; /* not the exchange: a request whose headers are malformed is never presented, nor ended */
 }
 
+static enum MHD_Result may_connect(void *cls, const struct sockaddr *peer, socklen_t len)
+{
+    sb_server *server = cls;
+    (void)peer, (void)len;
+    return atomic_load(&server->draining) ? MHD_NO : MHD_YES;
+}
+
 static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
                           enum MHD_ConnectionNotificationCode code)
 {
@@ -403,9 +414,11 @@ static sb_status start_daemon(sb_server *server, sb_error *err)
         extra[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES};
     }
     extra[n] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
+    int listen_fd = server->listen_fd;
+    server->listen_fd = -1; /* libmicrohttpd closes it, at its end or when it cannot start */
     server->daemon =
-        MHD_start_daemon(flags, 0, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_words, server,
-                         MHD_OPTION_LISTEN_SOCKET, server->listen_fd, MHD_OPTION_CONNECTION_LIMIT, o->connections,
+        MHD_start_daemon(flags, 0, may_connect, server, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_words,
+                         server, MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT, o->connections,
                          MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_PER_CLIENT, MHD_OPTION_CONNECTION_TIMEOUT,
                          o->idle_s, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
                          MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_uri,
@@ -478,7 +491,7 @@ void sb_server_free(sb_server *server)
     if (!server)
         return;
     if (server->daemon) {
-        (void)MHD_quiesce_daemon(server->daemon); /* gives the listening socket back to us */
+        atomic_store(&server->draining, true); /* MHD_quiesce_daemon() races with its own threads in 0.9.75 */
         drain(server);
         MHD_stop_daemon(server->daemon);
     }
