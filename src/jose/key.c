@@ -8,9 +8,7 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 
-#include "base/secret.h"
 #include "jose/base64url.h"
-#include "jose/jws.h"
 
 #define KIND_FIX "make one with `smartbulk key new`"
 
@@ -86,25 +84,6 @@ static sb_status put_thumbprint(sb_key *key, sb_error *err)
     return SB_OK;
 }
 
-static sb_status check_rsa(sb_key *key, sb_error *err)
-{
-    sb_public_numbers numbers;
-    int bits = EVP_PKEY_get_bits(key->pkey);
-    if (bits < SB_KEY_RSA_BITS_MIN)
-        return sb_error_set(err, SB_E_INVALID, "an RSA key is too weak", "it has %d bits, and %d are the least allowed",
-                            "make a new one: `smartbulk key new --alg RS384`, and register it", bits,
-                            SB_KEY_RSA_BITS_MIN);
-    if (bits > SB_KEY_RSA_BITS_MAX)
-        return sb_error_set(err, SB_E_INVALID, "an RSA key is too large", "it has %d bits, and %d are the most allowed",
-                            "use one of 3072 or 4096 bits", bits, SB_KEY_RSA_BITS_MAX);
-    bool ok = sb_key_public_numbers(key->pkey, key->alg, &numbers) && numbers.second_len <= SB_RSA_E_MAX;
-    bool is_odd = ok && (numbers.second[numbers.second_len - 1] & 1) && (numbers.first[numbers.first_len - 1] & 1);
-    if (!is_odd || (numbers.second_len == 1 && numbers.second[0] < 3))
-        return sb_error_set(err, SB_E_INVALID, "an RSA key is unusable",
-                            "its modulus is even, or its public exponent even, below 3 or above 2^64", KIND_FIX);
-    return SB_OK;
-}
-
 static sb_status check_kid(const char *kid, sb_error *err)
 {
     size_t len = strnlen(kid, SB_KEY_KID_MAX + 1);
@@ -116,24 +95,6 @@ static sb_status check_kid(const char *kid, sb_error *err)
     return sb_error_set(err, SB_E_INVALID, "a key's kid is unusable",
                         "a kid is 1 to %d printable ASCII characters without spaces",
                         "leave it out: the key's thumbprint is then its kid", SB_KEY_KID_MAX);
-}
-
-/* Are both halves one key? What the private signs, the public must verify. */
-static sb_status check_halves(sb_key *key, sb_error *err)
-{
-    sb_secret *text = NULL;
-    SB_AUTO(sb_jws) jws = SB_JWS_INIT;
-    sb_status status = sb_jws_sign(key, NULL, SB_STR_LIT("{}"), &text, NULL);
-    if (status == SB_OK)
-        status = sb_jws_parse(sb_secret_str(text), &jws, NULL);
-    if (status == SB_OK)
-        status = sb_jws_verify(&jws, key, key->alg->name, NULL);
-    sb_secret_free(text);
-    if (status == SB_OK)
-        return SB_OK;
-    return sb_error_set(err, SB_E_INVALID, "a private key is unusable",
-                        "what it signs, its own public half does not verify: the file is damaged or put together",
-                        "restore it from a backup, or " KIND_FIX);
 }
 
 static sb_status check(sb_key *key, const char *kid, sb_error *err)
@@ -151,8 +112,7 @@ static sb_status check(sb_key *key, const char *kid, sb_error *err)
                             "%s needs another kind of key than %s",
                             "leave the algorithm out, or use a key that was made for it", key->alg->name,
                             kind->crv ? kind->crv : "RSA");
-    if (kind->kty == SB_KTY_RSA)
-        SB_TRY(check_rsa(key, err));
+    SB_TRY(sb_key_check_public(key, err));
     (void)snprintf(key->kind, sizeof(key->kind), "%s",
                    kind->kty == SB_KTY_RSA  ? "RSA"
                    : kind->kty == SB_KTY_EC ? "EC "
@@ -169,7 +129,7 @@ static sb_status check(sb_key *key, const char *kid, sb_error *err)
     key->kid = sb_str_dup(sb_str_from(kid ? kid : key->thumbprint));
     if (!key->kid)
         return sb_error_nomem(err);
-    return key->is_private ? check_halves(key, err) : SB_OK;
+    return key->is_private ? sb_key_check_private(key, err) : SB_OK;
 }
 
 sb_status sb_key_wrap(EVP_PKEY *pkey, const sb_alg *alg, const char *kid, bool is_private, sb_key **out, sb_error *err)

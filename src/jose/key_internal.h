@@ -43,6 +43,13 @@ extern const char sb_algs_text[];                          /* all names, for mes
  * kind, size, exponent and kid, and with a private key that both halves are one. SB_E_INVALID. */
 sb_status sb_key_wrap(EVP_PKEY *pkey, const sb_alg *alg, const char *kid, bool is_private, sb_key **out, sb_error *err);
 
+/* Size, exponent, a point of its curve. SB_E_INVALID. */
+sb_status sb_key_check_public(const sb_key *key, sb_error *err);
+/* Do the numbers belong together, and does the public half verify what the private signs? SB_E_INVALID. */
+sb_status sb_key_check_private(const sb_key *key, sb_error *err);
+/* Ed25519: a point of the curve in its one encoding, and none of the few under which anything can be made to verify. */
+bool sb_ed25519_is_point(const unsigned char y[32]);
+
 /* The public numbers, big-endian. RSA: n, e without leading zeros; EC: x, y of full width; OKP: x alone. */
 typedef struct sb_public_numbers {
     unsigned char first[SB_RSA_BYTES_MAX], second[SB_RSA_BYTES_MAX];
