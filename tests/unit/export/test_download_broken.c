@@ -353,7 +353,7 @@ static void damaged_compression_is_refused(void **state)
     file_host_add(&e->host, &(hosted){.path = "/5", .bytes = many, .len = len, .headers = "Content-Encoding: br\r\n"});
     file_host_add(&e->host, &(hosted){.path = "/6", .bytes = LINE});
     for (int i = 1; i <= 6; i++) {
-        char path[8];
+        char path[16];
         (void)snprintf(path, sizeof(path), "/%d", i);
         list(e, (listing){.type = "Patient", .path = path});
     }

@@ -54,7 +54,7 @@ static void a_storm_of_refusals_makes_one_token_request(void **state)
     e->options.connections = 16;
     e->host.hold_until = 16; /* all are asked for with the same token before the first is refused */
     for (int i = 0; i < 16; i++) {
-        char path[8];
+        char path[16];
         (void)snprintf(path, sizeof(path), "/%d", i);
         file_host_add(&e->host, &(hosted){.path = strdup(path), .bytes = LINE, .needs_token = true});
         list(e, (listing){.type = "Patient", .path = path, .needs_token = true});
