@@ -7,15 +7,10 @@
 #ifndef SB_BASE_LOG_H
 #define SB_BASE_LOG_H
 
+#include <smartbulk/log.h>
+
 #include "base/buf.h"
 
-typedef enum sb_log_level { SB_LOG_ERROR, SB_LOG_WARN, SB_LOG_INFO, SB_LOG_DEBUG } sb_log_level;
-
-/* Called under the logger's lock: one line at a time, no newline at its end. */
-typedef void sb_log_sink(void *impl, sb_log_level level, const char *line);
-
-/* The default sink writes to stderr. NULL restores it. Levels above `max` are dropped before they are formatted. */
-void sb_log_set(sb_log_level max, sb_log_sink *sink, void *impl);
 bool sb_log_enabled(sb_log_level level);
 void sb_log(sb_log_level level, const char *fmt, ...) SB_PRINTF(2, 3);
 
