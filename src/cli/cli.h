@@ -15,9 +15,14 @@
 /* argv[0] is the command's own name ("export"); the return value is the exit code. */
 typedef int cli_command(int argc, char **argv);
 
-cli_command cmd_sandbox;
+cli_command cmd_cancel;
+cli_command cmd_export;
 cli_command cmd_key;
+cli_command cmd_resume;
+cli_command cmd_sandbox;
+cli_command cmd_status;
 cli_command cmd_token;
+cli_command cmd_verify;
 
 /* Print the error to stderr as "smartbulk: what / why / fix" (or as one JSON object when `json`), return its exit code.
  */
