@@ -33,6 +33,7 @@ typedef struct sb_sandbox_options {
     unsigned job_seconds;      /* an export takes at least this long; 0: as long as it takes */
     unsigned keep_seconds;     /* from an export's end to its Expires; 0: 3600 */
     uint64_t file_bytes;       /* about the size of one made-up or filtered file; 0: 32 MiB */
+    uint64_t file_rate;        /* bytes a second of each file that is sent, to try out interruptions; 0: all there is */
     unsigned threads;          /* that answer; 0: 4 */
     bool open_files;           /* manifests say requiresAccessToken false, files refuse a token             USE-02 */
     bool no_registration;      /* POST /register is off: the client below is the only one                   KEY-07 */

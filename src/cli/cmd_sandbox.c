@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <smartbulk/sandbox.h>
@@ -46,6 +47,7 @@ static const char help[] =
     "Exports:\n"
     "      --job-seconds S          an export takes at least this long (default 0)\n"
     "      --keep-seconds S         finished exports are kept this long (default 3600)\n"
+    "      --file-rate N            send each file at N bytes a second, to try out interruptions\n"
     "      --open-files             files need no token, and refuse one, as with presigned URLs\n"
     "\n"
     "Output:\n"
@@ -63,6 +65,7 @@ enum {
     OPT_PATIENTS = 1000,
     OPT_DATA,
     OPT_FILE_BYTES,
+    OPT_FILE_RATE,
     OPT_PORT,
     OPT_ADDRESS,
     OPT_BASE_URL,
@@ -86,6 +89,7 @@ static const struct option long_options[] = {
     {"patients", required_argument, NULL, OPT_PATIENTS},
     {"data", required_argument, NULL, OPT_DATA},
     {"file-bytes", required_argument, NULL, OPT_FILE_BYTES},
+    {"file-rate", required_argument, NULL, OPT_FILE_RATE},
     {"port", required_argument, NULL, OPT_PORT},
     {"address", required_argument, NULL, OPT_ADDRESS},
     {"base-url", required_argument, NULL, OPT_BASE_URL},
@@ -145,6 +149,8 @@ static bool take_number(sb_sandbox_options *o, int option, const char *value)
         return read_number("patients", value, 1, 10000000, &o->patients);
     case OPT_FILE_BYTES:
         return read_number("file-bytes", value, 1, UINT64_C(1) << 40, &o->file_bytes);
+    case OPT_FILE_RATE:
+        return read_number("file-rate", value, 1, UINT64_C(1) << 40, &o->file_rate);
     case OPT_PORT:
         return read_unsigned("port", value, 0, 65535, &o->port);
     case OPT_THREADS:
@@ -328,6 +334,18 @@ static void revoke_tokens(const sandbox_args *a, sb_sandbox *s)
         (void)fprintf(stderr, "smartbulk: tokens revoked: %zu\n", count);
 }
 
+/* A connection and the file it is sent are two descriptors each; many systems begin with 1024 for all. */
+#define FILES_WANTED 8192
+
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= FILES_WANTED)
+        return;
+    limit.rlim_cur = limit.rlim_max < FILES_WANTED ? limit.rlim_max : FILES_WANTED;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* with fewer it serves fewer at once */
+}
+
 /* Until it is told to end. The signals are blocked in every thread, and taken here one by one. */
 static void serve(const sandbox_args *a, sb_sandbox *s, const sigset_t *signals)
 {
@@ -348,6 +366,7 @@ static int run(sandbox_args *a)
     (void)sigaddset(&signals, SIGUSR1);
     if (pthread_sigmask(SIG_BLOCK, &signals, NULL) != 0)
         return 1;
+    raise_file_limit();
     a->options.log = a->verbose ? log_line : NULL;
     a->options.log_json = a->json;
     if (sb_sandbox_start(&a->options, &s, &err) != SB_OK)

@@ -164,6 +164,7 @@ static enum MHD_Result send_answer(exchange *x, struct MHD_Connection *mhd)
     sb_watch_off(x->server->watch, &x->connection->watched);
     if (atomic_load(&x->server->draining))
         sb_answer_header(&x->answer, "Connection", "close");
+    x->answer.rate = x->server->options.file_rate;
     sb_answer_settle(&x->request, &x->answer, &sent);
     if (handler->answered)
         handler->answered(handler->impl, &x->request, sent.status, sent.bytes, now_ns() - x->began_ns);
@@ -401,10 +402,12 @@ static sb_status listen_on(sb_server *server, sb_error *err)
 static sb_status start_daemon(sb_server *server, sb_error *err)
 {
     const sb_server_options *o = &server->options;
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG | (o->cert ? MHD_USE_TLS : 0);
+    unsigned mode =
+        o->file_rate > 0 ? MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION : MHD_USE_EPOLL_INTERNAL_THREAD;
+    unsigned flags = mode | MHD_USE_ITC | MHD_USE_ERROR_LOG | (o->cert ? MHD_USE_TLS : 0);
     struct MHD_OptionItem extra[6];
     size_t n = 0;
-    if (o->threads > 1)
+    if (o->threads > 1 && o->file_rate == 0)
         extra[n++] = (struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)o->threads, NULL};
     if (o->per_address > 0)
         extra[n++] = (struct MHD_OptionItem){MHD_OPTION_PER_IP_CONNECTION_LIMIT, (intptr_t)o->per_address, NULL};

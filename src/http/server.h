@@ -53,7 +53,8 @@ typedef struct sb_answer {
         char *value;
     } headers[SB_ANSWER_HEADERS_MAX];
     size_t header_count;
-    bool broken; /* a header could not be kept: the answer becomes a 500 */
+    uint64_t rate; /* bytes a second; the server's own. 0: as fast as can be */
+    bool broken;   /* a header could not be kept: the answer becomes a 500 */
 } sb_answer;
 
 #define SB_ANSWER_INIT                                                                                                 \
@@ -89,7 +90,8 @@ typedef struct sb_server_options {
     unsigned per_address;   /* connections of one address; 0: no limit of its own */
     unsigned idle_s;        /* of silence, in either direction, before a connection is closed; 0: 60 */
     unsigned receive_ms;    /* from connecting, or from the last answer, to the end of the next request; 0: 60000 */
-    unsigned drain_ms;      /* how long the end waits for requests under way; 0: 2000 */
+    uint64_t file_rate; /* bytes a second of each file that is sent, for trials; a thread a connection then. 0: all */
+    unsigned drain_ms;  /* how long the end waits for requests under way; 0: 2000 */
 } sb_server_options;
 
 #define SB_SERVER_OPTIONS_INIT                                                                                         \

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -86,6 +87,48 @@ static struct MHD_Response *empty_response(void)
     return MHD_create_response_from_buffer(0, nothing, MHD_RESPMEM_PERSISTENT);
 }
 
+/* A file that is sent slowly: each piece waits for its time. Its connection has a thread of its own. */
+typedef struct slow_file {
+    int fd;
+    uint64_t first, rate;
+} slow_file;
+
+#define SLOW_PIECES_PER_S 20
+#define SLOW_PIECE_MAX    ((size_t)64 * 1024)
+
+static ssize_t read_slowly(void *impl, uint64_t at, char *to, size_t max)
+{
+    slow_file *file = impl;
+    size_t piece = SB_MIN(max, (size_t)(file->rate / SLOW_PIECES_PER_S) + 1);
+    double wait_s = (double)piece / (double)file->rate;
+    struct timespec wait = {(time_t)wait_s, (long)((wait_s - (double)(time_t)wait_s) * 1e9)};
+    (void)nanosleep(&wait, NULL);
+    ssize_t n = pread(file->fd, to, piece, (off_t)(file->first + at));
+    return n > 0 ? n : MHD_CONTENT_READER_END_WITH_ERROR; /* never an end that looks like the file's */
+}
+
+static void free_slowly(void *impl)
+{
+    slow_file *file = impl;
+    sb_fd_cleanup(&file->fd);
+    free(file);
+}
+
+static struct MHD_Response *slow_response(sb_answer *answer, const sb_selection *part)
+{
+    slow_file *file = malloc(sizeof(*file));
+    if (!file)
+        return NULL;
+    *file = (slow_file){answer->fd, part->first, answer->rate};
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(part->length, SLOW_PIECE_MAX, read_slowly, file, free_slowly);
+    if (response)
+        answer->fd = -1; /* its own now */
+    else
+        free(file);
+    return response;
+}
+
 static struct MHD_Response *file_response(const sb_server_request *request, sb_answer *answer)
 {
     sb_sent sent;
@@ -94,6 +137,8 @@ static struct MHD_Response *file_response(const sb_server_request *request, sb_a
     answer->status = sent.status;
     if (part.length == 0)
         return empty_response();
+    if (answer->rate > 0)
+        return slow_response(answer, &part);
     struct MHD_Response *response = MHD_create_response_from_fd_at_offset64(part.length, answer->fd, part.first);
     if (response)
         answer->fd = -1; /* its own now */

@@ -221,6 +221,7 @@ static sb_status open_server(sb_sandbox *s, const sb_sandbox_options *o, sb_erro
                                 .port = o->port,
                                 .cert = o->tls ? sb_buf_cstr(&t.cert) : NULL,
                                 .key = o->tls ? sb_buf_cstr(&t.key) : NULL,
+                                .file_rate = o->file_rate,
                                 .threads = o->threads};
     SB_TRY(sb_server_new(&server, &s->server, err));
     s->port = sb_server_port(s->server);

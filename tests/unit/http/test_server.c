@@ -105,11 +105,11 @@ static void on_release(void *impl, sb_server_request *request)
     atomic_fetch_add(&((fixture *)impl)->released, 1);
 }
 
-static fixture *start(unsigned receive_ms)
+static fixture *start_at(unsigned receive_ms, uint64_t file_rate)
 {
     fixture *f = calloc(1, sizeof(*f));
     sb_error err = SB_ERROR_INIT;
-    sb_server_options options = {.threads = 2, .receive_ms = receive_ms, .drain_ms = 10000};
+    sb_server_options options = {.threads = 2, .receive_ms = receive_ms, .drain_ms = 10000, .file_rate = file_rate};
     sb_server_handler handler = {f, on_begin, on_respond, on_refuse, on_answered, on_release};
     assert_non_null(f);
     assert_int_equal(pthread_mutex_init(&f->lock, NULL), 0);
@@ -118,6 +118,11 @@ static fixture *start(unsigned receive_ms)
     if (sb_server_start(f->server, &handler, &err) != SB_OK)
         fail_msg("%s: %s", err.what, err.why);
     return f;
+}
+
+static fixture *start(unsigned receive_ms)
+{
+    return start_at(receive_ms, 0);
 }
 
 static int set_up(void **state)
@@ -413,6 +418,18 @@ static void who_is_between_requests_for_too_long_is_closed(void **state)
     (void)state;
 }
 
+static void a_file_that_is_sent_slowly_is_the_same_file(void **state)
+{
+    fixture *f = start_at(0, 100);
+    expect_in(f, "GET /file HTTP/1.1\r\n" HEAD_END, "\r\n\r\n0123456789");
+    expect_in(f, "GET /file HTTP/1.1\r\nRange: bytes=2-4\r\n" HEAD_END, "\r\n\r\n234");
+    expect_in(f, "GET /file HTTP/1.1\r\n" HEAD_END, "Content-Length: 10");
+    expect_in(f, "GET /echo HTTP/1.1\r\n" HEAD_END, "GET /echo");
+    void *own = f;
+    (void)tear_down(&own);
+    (void)state;
+}
+
 /* The end */
 
 static void *end_server(void *impl)
@@ -488,6 +505,7 @@ int main(void)
         cmocka_unit_test(who_says_nothing_is_closed),
         cmocka_unit_test(who_trickles_is_closed),
         cmocka_unit_test(who_is_between_requests_for_too_long_is_closed),
+        cmocka_unit_test(a_file_that_is_sent_slowly_is_the_same_file),
         SERVED(the_end_waits_for_who_is_being_answered),
         SERVED(a_port_that_is_taken_is_named),
         SERVED(a_key_that_is_none_is_refused_at_the_start),
