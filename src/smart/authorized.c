@@ -29,6 +29,16 @@ bool sb_payer_cancelled(const sb_payer *payer)
     return payer->cancel && atomic_load(payer->cancel);
 }
 
+const char *sb_payer_client_id(const sb_payer *payer)
+{
+    return payer->settings.client_id ? payer->settings.client_id : "";
+}
+
+const char *sb_payer_state_dir(const sb_payer *payer)
+{
+    return payer->settings.state_dir;
+}
+
 bool sb_payer_trusts(const sb_payer *payer, const sb_url *url)
 {
     const sb_settings *s = &payer->settings;

@@ -31,6 +31,10 @@ sb_http *sb_payer_http(sb_payer *payer);
 const sb_clock *sb_payer_clock(const sb_payer *payer);
 bool sb_payer_cancelled(const sb_payer *payer);
 
+/* Borrowed. What is remembered between exports is by client, in the state folder (NULL: there is none). */
+const char *sb_payer_client_id(const sb_payer *payer); /* "" when none is used */
+const char *sb_payer_state_dir(const sb_payer *payer);
+
 /* Compare what was granted with what the types need: the uncovered ones, comma separated, appended to `out` (nothing
  * when all are covered or the grant is not known). TOK-07 */
 sb_status sb_payer_uncovered_types(sb_payer *payer, const char *const *types, size_t n, sb_buf *out, sb_error *err);

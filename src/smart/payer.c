@@ -164,7 +164,10 @@ static sb_status add_type(sb_payer *payer, const char *type, sb_error *err)
 {
     for (size_t i = 0; i < payer->n_types; i++)
         if (strcmp(payer->types[i], type) == 0)
-            return SB_OK;
+            return SB_OK; /* no news, and so never too late */
+    if (atomic_load(&payer->source))
+        return sb_error_set(err, SB_E_INTERNAL, "types came too late", "a token was asked for already",
+                            "report this as a mistake of smartbulk");
     if (!sb_scope_is_type(sb_str_from(type)))
         return sb_error_set(err, SB_E_USAGE, "this is no resource type", "%.100s is not the name of one",
                             "write it as FHIR does: Patient, Coverage, ExplanationOfBenefit", type);
@@ -186,9 +189,6 @@ sb_status sb_payer_want_types(sb_payer *payer, const char *const *types, size_t 
 {
     sb_status status = SB_OK;
     (void)pthread_mutex_lock(&payer->lock);
-    if (atomic_load(&payer->source))
-        status = sb_error_set(err, SB_E_INTERNAL, "types came too late", "a token was asked for already",
-                              "report this as a mistake of smartbulk");
     for (size_t i = 0; i < n && status == SB_OK; i++)
         status = add_type(payer, types[i], err);
     (void)pthread_mutex_unlock(&payer->lock);
