@@ -99,6 +99,9 @@ sb_status sb_journal_retry_failed(sb_journal *journal, sb_error *err);
 /* Every file in order, to a callback; stops on its first failure. */
 sb_status sb_journal_each(sb_journal *journal, sb_status (*fn)(void *impl, const sb_journal_file *file, sb_error *err),
                           void *impl, sb_error *err);
+/* Up to `max` files of any state with id > `after_id`, in order, into `out` (each to be cleaned up). */
+sb_status sb_journal_files(sb_journal *journal, int64_t after_id, sb_journal_file *out, size_t max, size_t *n,
+                           sb_error *err);
 /* Is there a file of this name? */
 sb_status sb_journal_has_name(sb_journal *journal, const char *name, bool *found, sb_error *err);
 /* Totals by type ("Patient", "deleted/Bundle", "error/OperationOutcome") and in all: fills files*, resources*, bytes,

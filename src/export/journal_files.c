@@ -92,6 +92,12 @@ sb_status sb_journal_unsettled(sb_journal *journal, int64_t after_id, sb_journal
     return read_batch(journal, SB_SQL_UNSETTLED, after_id, out, max, n, err);
 }
 
+sb_status sb_journal_files(sb_journal *journal, int64_t after_id, sb_journal_file *out, size_t max, size_t *n,
+                           sb_error *err)
+{
+    return read_batch(journal, SB_SQL_EACH, after_id, out, max, n, err);
+}
+
 /* The lock is not held while the callback runs: it may use the journal, and take its time. */
 sb_status sb_journal_each(sb_journal *journal, sb_status (*fn)(void *impl, const sb_journal_file *file, sb_error *err),
                           void *impl, sb_error *err)
