@@ -39,7 +39,9 @@ typedef struct sb_sandbox_options {
     bool no_registration;      /* POST /register is off: the client below is the only one                   KEY-07 */
     const char *client_id, *jwks_file; /* a client that is known from the start; both or none */
     const char *client_scope;          /* what it may have; NULL: all types, read only */
-    sb_sandbox_log_fn *log;            /* one line a request; NULL: none */
+    bool (*cancelled)(void *impl);     /* asked now and then while data is made; true: SB_E_INTERRUPTED. May be NULL */
+    void *cancelled_impl;
+    sb_sandbox_log_fn *log; /* one line a request; NULL: none */
     void *log_impl;
     bool log_json;         /* lines are JSON objects: time, method, path, status, bytes, ms, peer, client, reason */
     const sb_clock *clock; /* NULL: the system's */
@@ -51,7 +53,7 @@ typedef struct sb_sandbox_options {
     }
 
 /* Make or read the data, listen, answer. When it returns SB_OK, requests are being answered. SB_E_USAGE for options
- * that do not fit, an address that cannot be had, data or a key set that cannot be used; SB_E_IO; SB_E_BUSY: another
+ * that do not fit, an address that cannot be had, data or a key set that cannot be used; SB_E_IO; SB_E_INTERRUPTED; SB_E_BUSY: another
  * sandbox has the state folder. */
 SB_PUBLIC sb_status sb_sandbox_start(const sb_sandbox_options *options, sb_sandbox **out, sb_error *err);
 

@@ -354,6 +354,15 @@ static void serve(const sandbox_args *a, sb_sandbox *s, const sigset_t *signals)
         revoke_tokens(a, s);
 }
 
+/* While data is being made nobody waits for signals, but those that came are seen: they stay until serve() takes them. */
+static bool was_told_to_end(void *impl)
+{
+    sigset_t pending;
+    (void)impl;
+    return sigpending(&pending) == 0 && (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1 ||
+                                         sigismember(&pending, SIGHUP) == 1);
+}
+
 static int run(sandbox_args *a)
 {
     sigset_t signals;
@@ -369,8 +378,9 @@ static int run(sandbox_args *a)
     raise_file_limit();
     a->options.log = a->verbose ? log_line : NULL;
     a->options.log_json = a->json;
+    a->options.cancelled = was_told_to_end;
     if (sb_sandbox_start(&a->options, &s, &err) != SB_OK)
-        return cli_fail(&err, a->json);
+        return err.code == SB_E_INTERRUPTED ? 0 : cli_fail(&err, a->json);
     int code = say_ready(a, s);
     if (code == 0) {
         serve(a, s, &signals);

@@ -10,8 +10,9 @@
 #include "base/file.h"
 #include "payer/generator_text.h"
 
-#define FIRST_DAY 18262 /* 2020-01-01 */
-#define LAST_DAY  20392 /* 2025-10-31: what is stamped up to 60 days later is still in the past, whenever this runs */
+#define PATIENTS_A_LOOK 100   /* some milliseconds of work */
+#define FIRST_DAY       18262 /* 2020-01-01 */
+#define LAST_DAY        20392 /* 2025-10-31: what is stamped up to 60 days later is still in the past, whenever this runs */
 
 enum { SEED_PATIENT = 1, SEED_FACILITY, SEED_PRACTITIONER };
 
@@ -320,7 +321,18 @@ static sb_status write_person(world *w, uint64_t number, sb_error *err)
     return SB_OK;
 }
 
-sb_status sb_generator_write(const char *dir, uint64_t patients, uint64_t file_bytes, sb_error *err)
+static sb_status write_people(world *w, uint64_t patients, bool (*cancelled)(void *impl), void *impl, sb_error *err)
+{
+    for (uint64_t i = 1; i <= patients; i++) {
+        if (cancelled && i % PATIENTS_A_LOOK == 0 && cancelled(impl))
+            return sb_error_set(err, SB_E_INTERRUPTED, "the data was not made", "it was interrupted", "start again");
+        SB_TRY(write_person(w, i, err));
+    }
+    return SB_OK;
+}
+
+sb_status sb_generator_write_unless(const char *dir, uint64_t patients, uint64_t file_bytes,
+                                    bool (*cancelled)(void *impl), void *impl, sb_error *err)
 {
     static const char *const types[SINKS] = {"Patient", "Coverage", "ExplanationOfBenefit", "Organization",
                                              "Practitioner"};
@@ -333,9 +345,13 @@ sb_status sb_generator_write(const char *dir, uint64_t patients, uint64_t file_b
         w.sinks[i] =
             (sink){.dir = dir, .type = types[i], .limit = file_bytes ? file_bytes : SB_GENERATOR_FILE_BYTES, .fd = -1};
     SB_TRY(write_providers(&w, err));
-    for (uint64_t i = 1; i <= patients; i++)
-        SB_TRY(write_person(&w, i, err));
+    SB_TRY(write_people(&w, patients, cancelled, impl, err));
     for (size_t i = 0; i < SINKS; i++)
         SB_TRY(sink_flush(&w.sinks[i], err));
     return SB_OK;
+}
+
+sb_status sb_generator_write(const char *dir, uint64_t patients, uint64_t file_bytes, sb_error *err)
+{
+    return sb_generator_write_unless(dir, patients, file_bytes, NULL, NULL, err);
 }

@@ -18,5 +18,8 @@
  * left: give an empty folder. Memory is one patient's. SB_E_USAGE when `patients` is 0 or above the maximum; SB_E_IO.
  */
 sb_status sb_generator_write(const char *dir, uint64_t patients, uint64_t file_bytes, sb_error *err);
+/* The same, unless `cancelled` says so now and then: SB_E_INTERRUPTED, and what was written stays. NULL: never. */
+sb_status sb_generator_write_unless(const char *dir, uint64_t patients, uint64_t file_bytes,
+                                    bool (*cancelled)(void *impl), void *impl, sb_error *err);
 
 #endif

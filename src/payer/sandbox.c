@@ -118,8 +118,8 @@ static sb_status open_data(sb_sandbox *s, const sb_sandbox_options *o, sb_error 
         return sb_error_nomem(err);
     if (s->made_dir) {
         sb_tree_remove(s->made_dir); /* of a predecessor that was killed */
-        SB_TRY(sb_generator_write(s->made_dir, o->patients ? o->patients : SB_GENERATOR_PATIENTS_DEFAULT, o->file_bytes,
-                                  err));
+        SB_TRY(sb_generator_write_unless(s->made_dir, o->patients ? o->patients : SB_GENERATOR_PATIENTS_DEFAULT,
+                                         o->file_bytes, o->cancelled, o->cancelled_impl, err));
     }
     SB_TRY(sb_data_ndjson_open(s->data_dir, &s->data, err));
     return sb_rosters_sandbox(s->data, &s->rosters, err);

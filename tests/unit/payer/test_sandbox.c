@@ -416,6 +416,24 @@ static void two_cannot_have_one_state_folder(void **state)
     assert_non_null(manifest);
 }
 
+static bool at_the_third_look(void *impl)
+{
+    return ++*(int *)impl == 3;
+}
+
+static void an_end_while_data_is_made_leaves_nothing(void **state)
+{
+    fixture *f = *state;
+    int looks = 0;
+    SB_AUTOFREE tmp = sb_path_join(f->dir, "state");
+    f->options.state_dir = tmp;
+    f->options.patients = 100000;
+    f->options.cancelled = at_the_third_look;
+    f->options.cancelled_impl = &looks;
+    assert_int_equal(sb_sandbox_start(&f->options, &f->sandbox, NULL), SB_E_INTERRUPTED);
+    assert_int_equal(scratch_count(tmp), 1); /* the lock */
+}
+
 /* Options that do not fit */
 
 static void what_does_not_fit_is_refused_with_the_fix(void **state)
@@ -465,6 +483,7 @@ int main(void)
         IN_SANDBOX(a_strangers_text_makes_no_line_of_its_own),
         IN_SANDBOX(nothing_is_left_of_it),
         IN_SANDBOX(a_state_folder_remembers_used_assertions_alone),
+        IN_SANDBOX(an_end_while_data_is_made_leaves_nothing),
         IN_SANDBOX(two_cannot_have_one_state_folder),
         IN_SANDBOX(what_does_not_fit_is_refused_with_the_fix),
     };
