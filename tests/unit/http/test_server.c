@@ -53,6 +53,15 @@ static void give_file(sb_answer *answer)
     (void)snprintf(answer->etag, sizeof(answer->etag), "\"v1\"");
 }
 
+#define BIG ((size_t)32 * 1024 * 1024) /* more than sockets hold */
+
+static void give_big_file(sb_answer *answer)
+{
+    give_file(answer);
+    assert_int_equal(ftruncate(answer->fd, BIG), 0);
+    answer->size = BIG;
+}
+
 static void wait_for_go(fixture *f)
 {
     (void)pthread_mutex_lock(&f->lock);
@@ -69,6 +78,10 @@ static void on_respond(void *impl, sb_server_request *request, sb_answer *answer
     atomic_fetch_add(&f->responded, 1);
     if (sb_target_at(&request->target, 0, "file")) {
         give_file(answer);
+        return;
+    }
+    if (sb_target_at(&request->target, 0, "big")) {
+        give_big_file(answer);
         return;
     }
     if (sb_target_at(&request->target, 0, "wait"))
@@ -181,6 +194,15 @@ static char *hear(int fd, const char *enough)
             break;
     }
     return sb_buf_steal(&heard);
+}
+
+static size_t count_rest(int fd)
+{
+    char chunk[65536];
+    size_t count = 0;
+    for (ssize_t n; (n = recv(fd, chunk, sizeof(chunk), 0)) > 0;)
+        count += (size_t)n;
+    return count;
 }
 
 static char *ask(const fixture *f, const char *request)
@@ -460,6 +482,26 @@ static void the_end_waits_for_who_is_being_answered(void **state)
     assert_non_null(strstr(answer, "GET /wait"));
 }
 
+static void the_end_waits_for_a_file_that_is_on_its_way(void **state)
+{
+    fixture *f = *state;
+    SB_AUTOFD fd = dial(f);
+    pthread_t ender;
+    static const char request[] = "GET /big HTTP/1.1\r\n" HEAD_END;
+    say(fd, request, strlen(request));
+    SB_AUTOFREE begun = hear(fd, "0123456789");
+    assert_int_equal(pthread_create(&ender, NULL, end_server, f), 0);
+    bool served = true;
+    for (int i = 0; i < 10000 && served; i++) { /* once the end has begun, nobody else is */
+        SB_AUTOFREE answer = ask(f, "GET /echo HTTP/1.1\r\n" HEAD_END);
+        served = answer[0] != '\0';
+    }
+    assert_false(served);
+    assert_true(count_rest(fd) > BIG - 8192);
+    assert_int_equal(pthread_join(ender, NULL), 0);
+    f->server = NULL;
+}
+
 static void a_port_that_is_taken_is_named(void **state)
 {
     fixture *f = *state;
@@ -507,6 +549,7 @@ int main(void)
         cmocka_unit_test(who_is_between_requests_for_too_long_is_closed),
         cmocka_unit_test(a_file_that_is_sent_slowly_is_the_same_file),
         SERVED(the_end_waits_for_who_is_being_answered),
+        SERVED(the_end_waits_for_a_file_that_is_on_its_way),
         SERVED(a_port_that_is_taken_is_named),
         SERVED(a_key_that_is_none_is_refused_at_the_start),
     };

@@ -599,6 +599,23 @@ static void a_job_goes_away_when_it_expires(void **state)
     assert_int_equal(scratch_count(f->state_dir), 1);
 }
 
+static void files_are_for_whoever_has_their_name_only_when_they_are_open(void **state)
+{
+    fixture *f = *state;
+    static const sb_str name = SB_STR_LIT("Patient.000.ndjson");
+    for (int open = 0; open < 2; open++) {
+        char space[SB_JOB_ID_SIZE];
+        SB_AUTO(sb_job_file) file = SB_JOB_FILE_INIT;
+        sb_job_request request = request_of("a", SB_JOB_SYSTEM);
+        f->options.open_files = open;
+        restart(f);
+        sb_str id = kick_off(f, &request, space);
+        (void)wait_for(f, "a", id, SB_JOB_DONE);
+        assert_int_equal(sb_jobs_file_open(f->jobs, NULL, id, name, false, &file, NULL),
+                         open ? SB_OK : SB_E_NOT_FOUND); /* USE-02 */
+    }
+}
+
 static void nothing_private_is_left_behind_or_open_to_others(void **state)
 {
     fixture *f = *state;
@@ -822,6 +839,7 @@ int main(void)
         served(names_that_are_not_in_the_manifest_open_nothing),
         served(an_open_file_outlives_its_job),
         served(a_job_goes_away_when_it_expires),
+        served(files_are_for_whoever_has_their_name_only_when_they_are_open),
         served(nothing_private_is_left_behind_or_open_to_others),
         served(two_servers_cannot_share_a_folder),
         served(compressed_files_hold_the_same_bytes),
