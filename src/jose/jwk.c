@@ -12,7 +12,9 @@
 #include "base/secret.h"
 #include "jose/base64url.h"
 
-static const char *const private_members[] = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"};
+#define NAME_SHOWN_MAX 40 /* names of kinds, curves and algorithms have half of it */
+
+static const char *const private_members[] = {"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"};
 
 static sb_status malformed(const char *what_is_wrong, sb_error *err)
 {
@@ -20,10 +22,20 @@ static sb_status malformed(const char *what_is_wrong, sb_error *err)
                         "export the key again, or make one with `smartbulk key new`", what_is_wrong);
 }
 
+/* A name that somebody else chose, if it looks like a name: else it might steer a terminal. */
+static const char *shown(const char *value)
+{
+    size_t len = strlen(value);
+    for (size_t i = 0; i < len; i++)
+        if (len > NAME_SHOWN_MAX || value[i] < ' ' || value[i] > '~')
+            return "no name that can be shown";
+    return value;
+}
+
 static sb_status not_ours(const char *member, const char *value, sb_error *err)
 {
-    return sb_error_set(err, SB_E_NOT_FOUND, "a JWK is of a kind that is not supported", "its %s is '%.40s'",
-                        "RSA, EC on P-256 or P-384, and Ed25519 keys that sign are supported", member, value);
+    return sb_error_set(err, SB_E_NOT_FOUND, "a JWK is of a kind that is not supported", "its %s is '%s'",
+                        "RSA, EC on P-256 or P-384, and Ed25519 keys that sign are supported", member, shown(value));
 }
 
 /* One number in base64url: 1 to `max` bytes, or exactly `width` when that is not 0. */

@@ -45,10 +45,11 @@ const sb_key *sb_jwks_at(const sb_jwks *set, size_t index)
 sb_status sb_jwks_add(sb_jwks *set, const sb_key *key, sb_error *err)
 {
     const sb_key *same_kid = sb_jwks_find(set, sb_str_from(key->kid));
-    if (same_kid && sb_key_same(same_kid, key))
+    if (same_kid && sb_key_same(same_kid, key) && same_kid->alg == key->alg)
         return SB_OK;
     if (same_kid)
-        return sb_error_set(err, SB_E_USAGE, "two keys have the same kid", "kid %.255s belongs to two different keys",
+        return sb_error_set(err, SB_E_USAGE, "two keys have the same kid",
+                            "kid %.255s belongs to two different keys, or to one for two algorithms",
                             "give one of them another: make it again with --kid, or without (its thumbprint is unique)",
                             key->kid);
     if (set->count == SB_JWKS_MAX_KEYS)

@@ -84,7 +84,7 @@ static sb_status put_thumbprint(sb_key *key, sb_error *err)
     return SB_OK;
 }
 
-static sb_status check_kid(const char *kid, sb_error *err)
+sb_status sb_key_check_kid(const char *kid, sb_error *err)
 {
     size_t len = strnlen(kid, SB_KEY_KID_MAX + 1);
     bool ok = len > 0 && len <= SB_KEY_KID_MAX;
@@ -124,7 +124,7 @@ static sb_status check(sb_key *key, const char *kid, sb_error *err)
         (void)snprintf(key->kind + len, sizeof(key->kind) - len, "%s", kind->crv);
     SB_TRY(put_thumbprint(key, err));
     if (kid)
-        SB_TRY(check_kid(kid, err));
+        SB_TRY(sb_key_check_kid(kid, err));
     key->kid_was_given = kid != NULL;
     key->kid = sb_str_dup(sb_str_from(kid ? kid : key->thumbprint));
     if (!key->kid)
@@ -187,7 +187,7 @@ sb_status sb_key_generate(const char *alg_name, unsigned rsa_bits, const char *k
             err, SB_E_USAGE, "an RSA key cannot have this size", "%u bits; %d to %d are allowed, in steps of 8",
             "leave the number of bits out: 3072 is good for years", bits, SB_KEY_RSA_BITS_MIN, SB_KEY_RSA_BITS_MAX);
     if (kid)
-        SB_TRY(as_usage(check_kid(kid, err), err));
+        SB_TRY(as_usage(sb_key_check_kid(kid, err), err));
     if (alg->kty == SB_KTY_RSA)
         pkey = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)bits);
     else if (alg->kty == SB_KTY_EC)

@@ -20,6 +20,7 @@ typedef struct key_list {
     sb_key *keys[SB_JWKS_MAX_KEYS];
     size_t count;
     bool has_private;
+    bool is_set; /* with kids that choose; the kid of a key that comes alone may be ours to give */
 } key_list;
 
 static void key_list_cleanup(key_list *list)
@@ -65,6 +66,7 @@ static sb_status read_json(sb_str text, key_list *list, sb_error *err)
     const json_t *keys = json_object_get(root, "keys");
     if (!keys)
         return add_jwk(root, list, err);
+    list->is_set = true;
     json_array_foreach (keys, i, jwk) {
         sb_status status = add_jwk(jwk, list, err);
         if (status != SB_OK && status != SB_E_NOT_FOUND) /* kinds that are not ours: RFC 7517 §5 */
@@ -124,6 +126,21 @@ static EVP_PKEY *public_from_pem(BIO *bio)
     return pkey;
 }
 
+static bool is_pem(sb_str text)
+{
+    return text.len > 0 && memmem(text.ptr, text.len, "-----BEGIN ", 11) != NULL;
+}
+
+static size_t count_private(sb_str text)
+{
+    static const char end[] = "PRIVATE KEY-----";
+    size_t found = 0;
+    for (const char *at = text.ptr;
+         at && (at = memmem(at, text.len - (size_t)(at - text.ptr), end, sizeof(end) - 1)) != NULL; at++)
+        found++;
+    return (found + 1) / 2; /* BEGIN and END */
+}
+
 static sb_status read_pem(sb_str text, const sb_key_load_options *options, key_list *list, sb_error *err)
 {
     passphrase_state state = {.options = options};
@@ -131,7 +148,11 @@ static sb_status read_pem(sb_str text, const sb_key_load_options *options, key_l
     if (options->alg && !(alg = sb_alg_find(options->alg)))
         return sb_error_set(err, SB_E_USAGE, "this algorithm is not supported", "'%.40s' is none of %s",
                             "names are case-sensitive", options->alg, sb_algs_text);
-    bool is_private = memmem(text.ptr, text.len, "PRIVATE KEY-----", 16) != NULL;
+    size_t private_keys = count_private(text);
+    bool is_private = private_keys > 0;
+    if (private_keys > 1)
+        return sb_error_set(err, SB_E_INVALID, "which key?", "it holds %zu private keys, and PEM has no names for them",
+                            "put each into a file of its own", private_keys);
     BIO *bio = BIO_new_mem_buf(text.ptr, (int)text.len); /* bounded by KEY_FILE_MAX */
     if (!bio)
         return sb_error_nomem(err);
@@ -155,47 +176,61 @@ static sb_status read_keys(const char *path, const sb_key_load_options *options,
     sb_status status;
     if (trimmed.len > 0 && trimmed.ptr[0] == '{')
         status = read_json(trimmed, list, err);
-    else if (memmem(text.ptr, text.len, "-----BEGIN ", 11))
-        status = read_pem(text, options, list, err);
+    else if (is_pem(trimmed))
+        status = read_pem(trimmed, options, list, err);
     else
         return refuse(path, "a key file could not be understood", "it is neither a JWK, nor a JWK Set, nor PEM",
                       "give the file that `smartbulk key new` wrote, or one that `openssl genpkey` did", err);
     return in_file(status, path, err);
 }
 
-/* Read a file that may hold private keys: such a one has to be closed to others, a public one need not be. */
-static sb_status read_file(const char *path, const sb_key_load_options *options, key_list *list, sb_error *err)
+/* *refusal: why it may hold no private key; its code is SB_OK when it may. */
+static sb_status read_text(const char *path, sb_buf *text, sb_error *refusal, sb_error *err)
 {
-    static const sb_key_load_options none = {.kid = NULL};
-    sb_buf text = SB_BUF_INIT;
-    sb_status status =
-        sb_buf_reserve(&text, KEY_FILE_MAX + 64 * 1024) ? SB_OK : sb_error_nomem(err); /* one piece: no copies */
-    if (status == SB_OK)
-        status = sb_file_read(path, KEY_FILE_MAX, &text, err);
+    if (!sb_buf_reserve(text, KEY_FILE_MAX + 64 * 1024)) /* one piece: no copies are left behind */
+        return sb_error_nomem(err);
+    sb_status status = sb_file_read_private(path, KEY_FILE_MAX, text, refusal);
+    if (status == SB_E_USAGE)
+        status = sb_file_read(path, KEY_FILE_MAX, text, err);
+    else if (status != SB_OK && err)
+        *err = *refusal;
     if (status == SB_E_NOT_FOUND)
-        status = refuse(path, "the key file is not there", strerror(ENOENT),
-                        "check the path, or make a key: smartbulk key new -o FILE", err);
-    else if (status == SB_E_INVALID)
-        status = refuse(path, "the key file is too long", "no key is as long as that", "check the path", err);
-    if (status == SB_OK)
-        status = read_keys(path, options ? options : &none, sb_buf_str(&text), list, err);
-    if (status == SB_OK && list->has_private) {
-        sb_buf_wipe(&text);
-        status = sb_buf_reserve(&text, KEY_FILE_MAX + 64 * 1024) ? SB_OK : sb_error_nomem(err);
-        if (status == SB_OK)
-            status = sb_file_read_private(path, KEY_FILE_MAX, &text, err); /* refuses what others may read */
-    }
-    sb_buf_wipe(&text);
+        return refuse(path, "the key file is not there", strerror(ENOENT),
+                      "check the path, or make a key: smartbulk key new -o FILE", err);
+    if (status == SB_E_INVALID)
+        return refuse(path, "the key file is too long", "no key is as long as that", "check the path", err);
     return status;
 }
 
-/* Which of them is meant? */
+/* Read a file that may hold private keys: such a one has to be closed to others, a public one need not be. It is the
+ * file that was looked at which is read, and nobody is asked for the passphrase of one that will be refused. */
+static sb_status read_file(const char *path, const sb_key_load_options *options, key_list *list, sb_error *err)
+{
+    sb_buf text = SB_BUF_INIT;
+    sb_error refusal = SB_ERROR_INIT;
+    sb_status status = read_text(path, &text, &refusal, err);
+    bool is_refused = refusal.code != SB_OK && status == SB_OK && count_private(sb_buf_str(&text)) > 0;
+    if (status == SB_OK && !is_refused)
+        status = read_keys(path, options, sb_buf_str(&text), list, err);
+    sb_buf_wipe(&text);
+    if (status != SB_OK || refusal.code == SB_OK || !(is_refused || list->has_private))
+        return status;
+    if (err)
+        *err = refusal;
+    return SB_E_USAGE;
+}
+
+/* Is it the one that was asked for? A kid given for a key that comes alone and has none is a name for it. */
+static bool is_meant(const key_list *list, const sb_key *key, const char *kid)
+{
+    return !kid || strcmp(key->kid, kid) == 0 || (!list->is_set && !key->kid_was_given);
+}
+
 static sb_status choose(const char *path, const key_list *list, const char *kid, size_t *out, sb_error *err)
 {
     size_t found = 0;
     for (size_t i = 0; i < list->count; i++) {
-        const sb_key *key = list->keys[i];
-        if (!sb_key_is_private(key) || (kid && strcmp(sb_key_kid(key), kid) != 0))
+        if (!list->keys[i]->is_private || !is_meant(list, list->keys[i], kid))
             continue;
         found++;
         *out = i;
@@ -212,15 +247,14 @@ static sb_status choose(const char *path, const key_list *list, const char *kid,
                   err);
 }
 
-/* A JWK with an `alg` signs with that; one without, as asked. A kid given for the only key of a file is a choice when it
- * has one, and a name when it has none. */
-static sb_status as_asked(const char *path, const sb_key_load_options *options, sb_key *key, sb_error *err)
+/* A JWK with an `alg` signs with that; one without, as asked. */
+static sb_status set_alg(const char *path, const char *name, sb_key *key, sb_error *err)
 {
-    const sb_alg *alg = options->alg ? sb_alg_find(options->alg) : NULL;
-    if (options->alg && !alg)
+    const sb_alg *alg = sb_alg_find(name);
+    if (!alg)
         return sb_error_set(err, SB_E_USAGE, "this algorithm is not supported", "'%.40s' is none of %s",
-                            "names are case-sensitive", options->alg, sb_algs_text);
-    if (!alg || alg == key->alg)
+                            "names are case-sensitive", name, sb_algs_text);
+    if (alg == key->alg)
         return SB_OK;
     if (key->alg_was_given || !sb_alg_same_kind(alg, key->alg))
         return sb_error_set(err, SB_E_USAGE, "this key is for another algorithm", "%s is for %s, and %s was asked for",
@@ -231,12 +265,34 @@ static sb_status as_asked(const char *path, const sb_key_load_options *options, 
     return SB_OK;
 }
 
+static sb_status set_kid(const char *path, const char *kid, sb_key *key, sb_error *err)
+{
+    if (strcmp(key->kid, kid) == 0)
+        return SB_OK;
+    SB_TRY(in_file(sb_key_check_kid(kid, err), path, err));
+    char *copy = sb_str_dup(sb_str_from(kid));
+    if (!copy)
+        return sb_error_nomem(err);
+    free(key->kid);
+    key->kid = copy;
+    key->kid_was_given = true;
+    return SB_OK;
+}
+
+static sb_status as_asked(const char *path, const sb_key_load_options *options, sb_key *key, sb_error *err)
+{
+    if (options->alg)
+        SB_TRY(set_alg(path, options->alg, key, err));
+    return options->kid ? set_kid(path, options->kid, key, err) : SB_OK;
+}
+
+static const sb_key_load_options no_options = {.kid = NULL};
+
 sb_status sb_key_load(const char *path, const sb_key_load_options *options, sb_key **out, sb_error *err)
 {
-    static const sb_key_load_options none = {.kid = NULL};
     __attribute__((cleanup(key_list_cleanup))) key_list list = {.count = 0};
     size_t chosen = 0;
-    options = options ? options : &none;
+    options = options ? options : &no_options;
     *out = NULL;
     SB_TRY(read_file(path, options, &list, err));
     SB_TRY(choose(path, &list, options->kid, &chosen, err));
@@ -244,6 +300,25 @@ sb_status sb_key_load(const char *path, const sb_key_load_options *options, sb_k
     *out = list.keys[chosen];
     list.keys[chosen] = NULL;
     return SB_OK;
+}
+
+sb_status sb_jwks_add_file(sb_jwks *set, const char *path, const sb_key_load_options *options, sb_error *err)
+{
+    __attribute__((cleanup(key_list_cleanup))) key_list list = {.count = 0};
+    size_t added = 0;
+    options = options ? options : &no_options;
+    SB_TRY(read_file(path, options, &list, err));
+    for (size_t i = 0; i < list.count; i++) {
+        if (!is_meant(&list, list.keys[i], options->kid))
+            continue;
+        SB_TRY(as_asked(path, options, list.keys[i], err));
+        SB_TRY(in_file(sb_jwks_add(set, list.keys[i], err), path, err));
+        added++;
+    }
+    if (added > 0)
+        return SB_OK;
+    return sb_error_set(err, SB_E_USAGE, "this key is not in the file", "%s holds no key with kid %.255s",
+                        "see its kids with `smartbulk key show FILE`", path, options->kid);
 }
 
 sb_status sb_key_save_new(const sb_key *key, const char *path, sb_error *err)
@@ -257,13 +332,4 @@ sb_status sb_key_save_new(const sb_key *key, const char *path, sb_error *err)
         status = sb_file_create_new(path, 0600, sb_buf_str(&text), err);
     sb_buf_wipe(&text);
     return status;
-}
-
-sb_status sb_jwks_add_file(sb_jwks *set, const char *path, const sb_key_load_options *options, sb_error *err)
-{
-    __attribute__((cleanup(key_list_cleanup))) key_list list = {.count = 0};
-    SB_TRY(read_file(path, options, &list, err));
-    for (size_t i = 0; i < list.count; i++)
-        SB_TRY(in_file(sb_jwks_add(set, list.keys[i], err), path, err));
-    return SB_OK;
 }

@@ -43,6 +43,7 @@ extern const char sb_algs_text[];                          /* all names, for mes
  * kind, size, exponent and kid, and with a private key that both halves are one. SB_E_INVALID. */
 sb_status sb_key_wrap(EVP_PKEY *pkey, const sb_alg *alg, const char *kid, bool is_private, sb_key **out, sb_error *err);
 
+sb_status sb_key_check_kid(const char *kid, sb_error *err);
 /* Size, exponent, a point of its curve. SB_E_INVALID. */
 sb_status sb_key_check_public(const sb_key *key, sb_error *err);
 /* Do the numbers belong together, and does the public half verify what the private signs? SB_E_INVALID. */

@@ -58,7 +58,7 @@ static void coordinates_keep_their_zeros(void **state)
 static void a_private_member_makes_a_public_jwk_unusable(void **state)
 {
     (void)state;
-    static const char *const members[] = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"};
+    static const char *const members[] = {"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"};
     SB_AUTOJSON jwk = public_jwk("ES384", "k");
     for (size_t i = 0; i < SB_ARRAY_LEN(members); i++) {
         sb_error err;

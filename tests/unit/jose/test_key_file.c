@@ -200,6 +200,131 @@ static void of_a_set_the_kid_chooses(void **state)
     refused(f, "b", "RS384", "is for ES384");
 }
 
+static void a_kid_names_a_lone_key_without_one_and_chooses_otherwise(void **state)
+{
+    fixture *f = *state;
+    SB_AUTOPTR(sb_key) named = new_key("ES384", "a");
+    SB_AUTOPTR(sb_key) loaded = NULL;
+    SB_AUTOPTR(sb_jwks) set = NULL;
+    SB_AUTO(sb_buf) text = SB_BUF_INIT;
+    const sb_key_load_options registered = {.kid = "registered"};
+    assert_int_equal(sb_key_save_new(named, f->path, NULL), SB_OK);
+    refused(f, "registered", NULL, "no private key with kid registered");
+    assert_int_equal(sb_file_read(f->path, 10000, &text, NULL), SB_OK);
+    SB_AUTOJSON jwk = json_loads(sb_buf_cstr(&text), 0, NULL);
+    assert_int_equal(json_object_del(jwk, "kid"), 0);
+    SB_AUTOFREE nameless = sb_json_dump(jwk);
+    put(f, nameless, 0600);
+    assert_int_equal(load(f, "registered", NULL, &loaded, NULL), SB_OK);
+    assert_string_equal(sb_key_kid(loaded), "registered");
+    assert_int_equal(sb_jwks_new(&set, NULL), SB_OK);
+    assert_int_equal(sb_jwks_add_file(set, f->path, &registered, NULL), SB_OK);
+    assert_non_null(sb_jwks_find(set, SB_STR_LIT("registered")));
+    refused(f, "two\nlines", NULL, "kid is unusable");
+}
+
+static void of_a_published_set_the_kid_chooses_too(void **state)
+{
+    fixture *f = *state;
+    SB_AUTOPTR(sb_jwks) all = NULL;
+    SB_AUTOPTR(sb_jwks) set = NULL;
+    SB_AUTOPTR(sb_key) a = new_key("ES384", "a");
+    SB_AUTOPTR(sb_key) b = new_key("ES384", "b");
+    const sb_key_load_options wanted = {.kid = "b"}, missing = {.kid = "c"};
+    assert_int_equal(sb_jwks_new(&all, NULL), SB_OK);
+    assert_int_equal(sb_jwks_new(&set, NULL), SB_OK);
+    assert_int_equal(sb_jwks_add(all, a, NULL), SB_OK);
+    assert_int_equal(sb_jwks_add(all, b, NULL), SB_OK);
+    SB_AUTOFREE text = sb_jwks_json(all, true);
+    put(f, text, 0644);
+    assert_int_equal(sb_jwks_add_file(set, f->path, &missing, NULL), SB_E_USAGE);
+    assert_int_equal(sb_jwks_add_file(set, f->path, &wanted, NULL), SB_OK);
+    assert_int_equal(sb_jwks_count(set), 1);
+    assert_true(sb_key_same(sb_jwks_at(set, 0), b));
+}
+
+static void what_openssl_puts_around_a_key_does_not_matter(void **state)
+{
+    fixture *f = *state;
+    SB_AUTOPTR(sb_key) key = new_key("ES384", NULL);
+    SB_AUTOPTR(sb_key) other = new_key("RS384", NULL);
+    SB_AUTOPTR(sb_key) loaded = NULL;
+    SB_AUTOFREE ec = pem_of(key, TRADITIONAL, NULL);
+    SB_AUTOFREE rsa = pem_of(other, PKCS8, NULL);
+    SB_AUTOFREE public = pem_of(key, PUBLIC, NULL);
+    /* `openssl ecparam -genkey` begins with the curve, and others write text in front */
+    SB_AUTOFREE with_curve =
+        sb_printf("secp384r1\r\n-----BEGIN EC PARAMETERS-----\nBgUrgQQAIg==\n-----END EC PARAMETERS-----\n%s", ec);
+    SB_AUTOFREE with_public = sb_printf("%s%s", public, ec);
+    SB_AUTOFREE two = sb_printf("%s%s", ec, rsa);
+    put(f, with_curve, 0600);
+    assert_int_equal(load(f, NULL, NULL, &loaded, NULL), SB_OK);
+    assert_true(sb_key_same(loaded, key));
+    sb_key_free(loaded);
+    loaded = NULL;
+    put(f, with_public, 0600);
+    assert_int_equal(load(f, NULL, NULL, &loaded, NULL), SB_OK);
+    assert_true(sb_key_same(loaded, key));
+    put(f, two, 0600);
+    refused(f, NULL, NULL, "holds 2 private keys"); /* the first is as likely the wrong one */
+}
+
+static void the_old_encrypted_form_is_read_too(void **state)
+{
+    fixture *f = *state;
+    SB_AUTOPTR(sb_key) key = new_key("RS384", NULL);
+    SB_AUTOPTR(sb_key) loaded = NULL;
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *bytes = NULL;
+    assert_int_equal(PEM_write_bio_PrivateKey_traditional(bio, sb_key_evp(key), EVP_aes_128_cbc(),
+                                                          (const unsigned char *)"right", 5, NULL, NULL),
+                     1);
+    long len = BIO_get_mem_data(bio, &bytes);
+    SB_AUTOFREE text = sb_str_dup((sb_str){bytes, (size_t)len});
+    BIO_free(bio);
+    assert_non_null(strstr(text, "DEK-Info"));
+    put(f, text, 0600);
+    f->passphrase = "wrong";
+    refused(f, NULL, NULL, "passphrase is wrong");
+    f->passphrase = "right";
+    assert_int_equal(load(f, NULL, NULL, &loaded, NULL), SB_OK);
+    assert_true(sb_key_same(loaded, key));
+}
+
+static void nobody_is_asked_for_the_passphrase_of_a_file_that_is_refused(void **state)
+{
+    fixture *f = *state;
+    SB_AUTOPTR(sb_key) key = new_key("ES384", NULL);
+    SB_AUTOFREE text = pem_of(key, ENCRYPTED, "right");
+    f->passphrase = "right";
+    put(f, text, 0644);
+    refused(f, NULL, NULL, "mode 0644");
+    assert_int_equal(f->asked, 0);
+}
+
+static void no_refusal_steers_the_terminal_or_quotes_a_key(void **state)
+{
+    fixture *f = *state;
+    static const char *const texts[] = {
+        "{\"kty\":\"\\u001b]0;title\\u0007\"}",
+        "{\"kty\":\"EC\",\"crv\":\"\\u001b[2J\"}",
+        "{\"kty\":\"EC\",\"crv\":\"P-384\",\"alg\":\"\\u009b\"}",
+        "{\"kty\":\"EC\",\"crv\":\"P-384\",\"use\":\"\\n\"}",
+        "{\"kty\":\"EC\",\"crv\":\"P-384\",\"d\":\"c2VjcmV0\",\"x\":\"c2VjcmV0\",\"y\":\"c2VjcmV0\"}",
+        "{\"kty\":\"oct\",\"k\":\"c2VjcmV0\"}",
+        "{\"kty\":\"EC\",\"d\":\"c2VjcmV0\" c2VjcmV0",
+    };
+    for (size_t i = 0; i < SB_ARRAY_LEN(texts); i++) {
+        sb_error err = SB_ERROR_INIT;
+        sb_key *key = NULL;
+        put(f, texts[i], 0600);
+        assert_int_equal(load(f, NULL, NULL, &key, &err), SB_E_USAGE);
+        for (const char *c = err.why; *c; c++)
+            assert_true((unsigned char)*c >= ' ' && (unsigned char)*c < 0x7F);
+        assert_null(strstr(err.why, "c2VjcmV0"));
+    }
+}
+
 static void halves_that_are_not_one_key_are_refused(void **state)
 {
     fixture *f = *state;
@@ -268,6 +393,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_key_that_others_may_read_is_refused_with_the_chmod, setup, teardown),
         cmocka_unit_test_setup_teardown(a_public_key_cannot_sign_but_can_be_published, setup, teardown),
         cmocka_unit_test_setup_teardown(of_a_set_the_kid_chooses, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_kid_names_a_lone_key_without_one_and_chooses_otherwise, setup, teardown),
+        cmocka_unit_test_setup_teardown(of_a_published_set_the_kid_chooses_too, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_openssl_puts_around_a_key_does_not_matter, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_old_encrypted_form_is_read_too, setup, teardown),
+        cmocka_unit_test_setup_teardown(nobody_is_asked_for_the_passphrase_of_a_file_that_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(no_refusal_steers_the_terminal_or_quotes_a_key, setup, teardown),
         cmocka_unit_test_setup_teardown(halves_that_are_not_one_key_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(files_that_are_no_keys_say_so, setup, teardown),
         cmocka_unit_test_setup_teardown(weak_keys_are_refused_wherever_they_come_from, setup, teardown),
