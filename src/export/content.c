@@ -52,21 +52,25 @@ static void on_bad_line(void *impl, const sb_ndjson_bad_line *bad)
         content->status = sb_bad_lines_add(&content->bad, bad, content->err);
 }
 
-/* What every line must be, by the kind of file.                                                              FILE-03 */
-static sb_status begin_judging(sb_content *content, sb_error *err)
+sb_ndjson_options sb_content_rules(const sb_journal_file *file, uint64_t max_line_bytes)
 {
-    const sb_journal_file *file = content->file;
     const char *type = file->type[0] && !file->any_type ? file->type : NULL;
     if (file->kind == SB_FILE_DELETED)
         type = "Bundle";
     if (file->kind == SB_FILE_ERROR)
         type = "OperationOutcome";
-    const sb_ndjson_options options = {.resource_type = type,
-                                       .require_id = file->kind == SB_FILE_OUTPUT,
-                                       .require_deletes = file->kind == SB_FILE_DELETED,
-                                       .max_line = (size_t)content->max_line_bytes,
-                                       .on_bad_line = on_bad_line,
-                                       .impl = content};
+    return (sb_ndjson_options){.resource_type = type,
+                               .require_id = file->kind == SB_FILE_OUTPUT,
+                               .require_deletes = file->kind == SB_FILE_DELETED,
+                               .max_line = (size_t)max_line_bytes};
+}
+
+static sb_status begin_judging(sb_content *content, sb_error *err)
+{
+    const sb_journal_file *file = content->file;
+    sb_ndjson_options options = sb_content_rules(file, content->max_line_bytes);
+    options.on_bad_line = on_bad_line;
+    options.impl = content;
     sb_bad_lines_discard(&content->bad);
     sb_bad_lines_begin(&content->bad, content->folder, file->id);
     sb_buf_clear(&content->head);

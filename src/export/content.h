@@ -32,6 +32,9 @@ typedef struct sb_content {
     _Atomic uint64_t bytes, resources;
 } sb_content;
 
+/* What every line must be, by the kind of file.                                                            FILE-03 */
+sb_ndjson_options sb_content_rules(const sb_journal_file *file, uint64_t max_line_bytes);
+
 sb_status sb_content_init(sb_content *content, sb_folder *folder, uint64_t max_line_bytes, sb_error *err);
 void sb_content_cleanup(sb_content *content); /* files that are there stay there */
 
