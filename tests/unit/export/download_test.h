@@ -24,10 +24,19 @@ typedef struct engine {
     char *secret_file, *base_url;
     const char *token_hosts[2];
     const char *extra_headers[2];
+    void *kept[32]; /* freed when the host, which sends them, has stopped */
+    unsigned n_kept;
     /* told, under the engine's own lock */
     unsigned done, rejected, failed, retries, warnings, logs;
     char warning[512], retry[1024], log[8192];
 } engine;
+
+static inline void *keep(engine *e, void *bytes)
+{
+    assert_true(bytes && e->n_kept < SB_ARRAY_LEN(e->kept));
+    e->kept[e->n_kept++] = bytes;
+    return bytes;
+}
 
 static inline void engine_event(void *impl, const sb_export_event *event)
 {
@@ -120,6 +129,8 @@ static inline int engine_tear_down(void **state)
     sb_journal_free(e->base.journal);
     sb_payer_free(e->payer);
     file_host_stop(&e->host);
+    for (unsigned i = 0; i < e->n_kept; i++)
+        free(e->kept[i]);
     if (e->ca)
         fake_ca_free(e->ca);
     fake_payer_free(&e->tokens);

@@ -9,7 +9,7 @@ static void files_come_whole_and_are_recorded(void **state)
 {
     engine *e = *state;
     size_t len;
-    SB_AUTOFREE many = patients(5000, &len);
+    char *many = keep(e, patients(5000, &len));
     file_host_add(&e->host, &(hosted){.path = "/1", .bytes = many, .len = len});
     file_host_add(&e->host, &(hosted){.path = "/2", .bytes = "{\"resourceType\":\"Coverage\",\"id\":\"c\"}"});
     file_host_add(&e->host, &(hosted){.path = "/3", .bytes = ""});
@@ -55,9 +55,9 @@ static void compressed_files_are_decoded(void **state)
 {
     engine *e = *state;
     size_t len, zipped_len;
-    SB_AUTOFREE many = patients(20000, &len);
-    SB_AUTOFREE zipped = gzipped(many, len, &zipped_len);
-    SB_AUTOFREE twice = malloc(2 * zipped_len); /* two members one after the other are one stream */
+    char *many = keep(e, patients(20000, &len));
+    char *zipped = keep(e, gzipped(many, len, &zipped_len));
+    char *twice = keep(e, malloc(2 * zipped_len)); /* two members one after the other are one stream */
     memcpy(twice, zipped, zipped_len);
     memcpy(twice + zipped_len, zipped, zipped_len);
     hosted *f = file_host_add(&e->host, &(hosted){.path = "/1", .bytes = zipped, .len = zipped_len, .gzip = true});
@@ -77,7 +77,7 @@ static void bodies_may_be_chunked_or_end_with_the_connection(void **state)
 {
     engine *e = *state;
     size_t len;
-    SB_AUTOFREE many = patients(3000, &len);
+    char *many = keep(e, patients(3000, &len));
     file_host_add(&e->host, &(hosted){.path = "/1", .bytes = many, .len = len, .chunked = true});
     file_host_add(&e->host, &(hosted){.path = "/2", .bytes = many, .len = len, .until_close = true});
     list(e, (listing){.type = "Patient", .path = "/1", .count = 3000});
@@ -195,7 +195,7 @@ static void the_display_sees_what_is_under_way(void **state)
     engine *e = *state;
     size_t len;
     pthread_t thread;
-    SB_AUTOFREE many = patients(20000, &len);
+    char *many = keep(e, patients(20000, &len));
     file_host_add(&e->host, &(hosted){.path = "/1", .bytes = many, .len = len});
     for (int i = 0; i < 20; i++)
         list(e, (listing){.type = "Patient", .path = "/1", .count = 20000});

@@ -68,7 +68,7 @@ static void a_list_of_bad_lines_has_an_end(void **state)
 {
     engine *e = *state;
     size_t n = 30000;
-    SB_AUTOFREE text = malloc(2 * n + 1);
+    char *text = keep(e, malloc(2 * n + 1));
     for (size_t i = 0; i < n; i++)
         memcpy(text + 2 * i, "x\n", 2);
     text[2 * n] = '\0';
@@ -91,7 +91,7 @@ static void a_line_longer_than_allowed_is_bad_and_never_held_in_memory(void **st
 {
     engine *e = *state;
     size_t len = 8 * 1024 * 1024;
-    SB_AUTOFREE text = malloc(len + 1);
+    char *text = keep(e, malloc(len + 1));
     memset(text, ' ', len);
     memcpy(text, "{\"resourceType\":\"Patient\",\"id\":\"c\"", 34);
     memcpy(text + len - 2, "}\n", 3);
@@ -126,7 +126,7 @@ static void a_full_disk_ends_the_run_with_everything_resumable(void **state)
 {
     engine *e = *state;
     size_t len;
-    SB_AUTOFREE many = patients(60000, &len);
+    char *many = keep(e, patients(60000, &len));
     struct rlimit old, small;
     file_host_add(&e->host, &(hosted){.path = "/1", .bytes = GOOD});
     file_host_add(&e->host, &(hosted){.path = "/2", .bytes = many, .len = len});

@@ -147,7 +147,7 @@ static void what_broke_off_is_never_taken_for_whole(void **state)
 {
     engine *e = *state;
     big b;
-    b.bytes = patients(30000, &b.len);
+    b.bytes = keep(e, patients(30000, &b.len));
     /* without a validator the file is begun anew; each way of breaking off is noticed */
     cut(e, &b, (hosted){.path = "/1", .cuts = 2, .cut_how = FAKE_CLOSE});
     cut(e, &b, (hosted){.path = "/2", .cuts = 2, .cut_how = FAKE_CUT, .chunked = true});
@@ -160,14 +160,13 @@ static void what_broke_off_is_never_taken_for_whole(void **state)
     assert_int_equal(e->host.files[0].requests, 3);
     if (e->ca)
         assert_content(e, "Patient.002.ndjson", b.bytes, b.len);
-    free(b.bytes);
 }
 
 static void the_rest_is_asked_for_when_it_can_be_proved_the_same(void **state)
 {
     engine *e = *state;
     big b;
-    b.bytes = patients(30000, &b.len);
+    b.bytes = keep(e, patients(30000, &b.len));
     cut(e, &b, (hosted){.path = "/1", .cuts = 2, .cut_how = FAKE_CUT, .etag = "\"v1\""});
     cut(e, &b, (hosted){.path = "/2", .cuts = 1, .cut_how = FAKE_CUT, .modified = "Mon, 21 Sep 2026 11:00:00 GMT"});
     cut(e, &b, (hosted){.path = "/3", .cuts = 1, .cut_how = FAKE_CUT, .etag = "W/\"weak\""}); /* FILE-06 */
@@ -183,7 +182,6 @@ static void the_rest_is_asked_for_when_it_can_be_proved_the_same(void **state)
         assert_int_equal(e->host.files[i].ranges, ranges[i]);
     }
     assert_string_equal(e->host.files[0].last_accept_encoding, "identity");
-    free(b.bytes);
 }
 
 /* Behind the first answer the file is another one. */
@@ -203,8 +201,8 @@ static void a_file_that_became_another_is_begun_anew(void **state)
     engine *e = *state;
     big b;
     size_t short_len;
-    b.bytes = patients(30000, &b.len);
-    SB_AUTOFREE other = patients(29999, &short_len);
+    b.bytes = keep(e, patients(30000, &b.len));
+    char *other = keep(e, patients(29999, &short_len));
     other[strlen("{'resourceType':'Patient','id':'")] = 'q';
     hosted then = {.bytes = other, .len = short_len, .etag = "\"v2\""};
     e->host.on_request = replace;
@@ -219,7 +217,6 @@ static void a_file_that_became_another_is_begun_anew(void **state)
     list(e, (listing){.type = "Patient", .path = "/1", .count = 29999});
     run_all(e);
     assert_content(e, "Patient.000.ndjson", other, short_len);
-    free(b.bytes);
 }
 
 /* A server that lies: same validator, other bytes; or nothing where we ask (416). */
@@ -227,8 +224,8 @@ static void a_rest_that_does_not_fit_is_thrown_away(void **state)
 {
     engine *e = *state;
     big b;
-    b.bytes = patients(30000, &b.len);
-    SB_AUTOFREE shifted = malloc(b.len);
+    b.bytes = keep(e, patients(30000, &b.len));
+    char *shifted = keep(e, malloc(b.len));
     memcpy(shifted, b.bytes + 1, b.len - 1);
     shifted[b.len - 1] = '\n';
     hosted then = {.bytes = shifted, .len = b.len, .etag = "\"v1\""};
@@ -257,14 +254,13 @@ static void a_rest_that_does_not_fit_is_thrown_away(void **state)
     run_all(e);
     assert_content(e, "Coverage.000.ndjson", LINE, strlen(LINE));
     assert_int_equal(e->host.files[1].requests, 3);
-    free(b.bytes);
 }
 
 static void another_run_goes_on_with_a_part(void **state)
 {
     engine *e = *state;
     big b;
-    b.bytes = patients(30000, &b.len);
+    b.bytes = keep(e, patients(30000, &b.len));
     e->tuning.tries_max = 1;
     *strstr(b.bytes, "true") = 'T'; /* a bad line in the part is found again, though it is not fetched again */
     e->options.allow_bad_lines = 5;
@@ -280,14 +276,13 @@ static void another_run_goes_on_with_a_part(void **state)
     assert_int_equal(file.resources, 29999);
     assert_int_equal(file.bytes, b.len);
     no_parts_are_left(e);
-    free(b.bytes);
 }
 
 static void a_part_of_another_boot_is_not_believed(void **state)
 {
     engine *e = *state;
     big b;
-    b.bytes = patients(30000, &b.len);
+    b.bytes = keep(e, patients(30000, &b.len));
     e->tuning.tries_max = 1;
     cut(e, &b, (hosted){.path = "/1", .cuts = 1, .cut_how = FAKE_CUT, .etag = "\"v1\""});
     assert_int_equal(run(e), SB_E_NETWORK);
@@ -296,7 +291,6 @@ static void a_part_of_another_boot_is_not_believed(void **state)
     run_all(e);
     assert_int_equal(e->host.files[0].ranges, 0);
     assert_content(e, "Patient.000.ndjson", b.bytes, b.len);
-    free(b.bytes);
 }
 
 static char *gzipped(const char *text, size_t len, size_t *out_len)
@@ -316,8 +310,8 @@ static void a_compressed_rest_goes_on_in_the_middle_of_the_stream(void **state)
 {
     engine *e = *state;
     size_t len, zipped_len;
-    SB_AUTOFREE many = patients(60000, &len);
-    SB_AUTOFREE zipped = gzipped(many, len, &zipped_len);
+    char *many = keep(e, patients(60000, &len));
+    char *zipped = keep(e, gzipped(many, len, &zipped_len));
     hosted *f = file_host_add(&e->host, &(hosted){.path = "/1",
                                                   .bytes = zipped,
                                                   .len = zipped_len,
@@ -338,10 +332,10 @@ static void damaged_compression_is_refused(void **state)
     engine *e = *state;
     e->options.connections = 8; /* so many failures in a row end a run, and the good file may come last */
     size_t len, zipped_len;
-    SB_AUTOFREE many = patients(3000, &len);
-    SB_AUTOFREE zipped = gzipped(many, len, &zipped_len);
-    SB_AUTOFREE garbage = malloc(zipped_len + 4);
-    SB_AUTOFREE bad_sum = malloc(zipped_len);
+    char *many = keep(e, patients(3000, &len));
+    char *zipped = keep(e, gzipped(many, len, &zipped_len));
+    char *garbage = keep(e, malloc(zipped_len + 4));
+    char *bad_sum = keep(e, malloc(zipped_len));
     memcpy(garbage, zipped, zipped_len);
     memcpy(garbage + zipped_len, "junk", 4);
     memcpy(bad_sum, zipped, zipped_len);
@@ -369,8 +363,8 @@ static void a_decompression_bomb_is_defused(void **state)
 {
     engine *e = *state;
     size_t len = (size_t)200 * 1024 * 1024, zipped_len;
-    SB_AUTOFREE zeros = calloc(1, len);
-    SB_AUTOFREE zipped = gzipped(zeros, len, &zipped_len);
+    char *zeros = keep(e, calloc(1, len));
+    char *zipped = keep(e, gzipped(zeros, len, &zipped_len));
     e->tuning.tries_max = 1;
     file_host_add(&e->host, &(hosted){.path = "/1", .bytes = zipped, .len = zipped_len, .gzip = true});
     file_host_add(&e->host, &(hosted){.path = "/2", .bytes = LINE});
@@ -413,20 +407,19 @@ static void a_stall_is_given_up_and_gone_on_with(void **state)
 {
     engine *e = *state;
     big b;
-    b.bytes = patients(30000, &b.len);
+    b.bytes = keep(e, patients(30000, &b.len));
     e->tuning.stall_s = 1;
     cut(e, &b, (hosted){.path = "/1", .cuts = 1, .cut_how = FAKE_STALL, .etag = "\"v1\""});
     run_all(e);
     assert_int_equal(e->host.files[0].ranges, 1);
     assert_content(e, "Patient.000.ndjson", b.bytes, b.len);
-    free(b.bytes);
 }
 
 static void endless_errors_are_not_listened_to(void **state)
 {
     engine *e = *state;
     size_t len = 3 * 1024 * 1024;
-    SB_AUTOFREE noise = malloc(len + 1);
+    char *noise = keep(e, malloc(len + 1));
     memset(noise, 'x', len);
     noise[len] = '\0';
     e->tuning.tries_max = 2;
@@ -463,7 +456,7 @@ static void an_interruption_is_heeded_at_once(void **state)
 {
     engine *e = *state;
     big b;
-    b.bytes = patients(30000, &b.len);
+    b.bytes = keep(e, patients(30000, &b.len));
     e->host.on_request = set_cancel;
     e->host.on_request_impl = e;
     cut(e, &b, (hosted){.path = "/1", .cuts = 1, .cut_how = FAKE_STALL, .etag = "\"v1\""}); /* for ever, it seems */
@@ -474,7 +467,6 @@ static void an_interruption_is_heeded_at_once(void **state)
     atomic_store(&e->cancel, false);
     run_all(e);
     assert_content(e, "Patient.000.ndjson", b.bytes, b.len);
-    free(b.bytes);
 }
 
 int main(void)

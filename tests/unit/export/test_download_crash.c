@@ -143,7 +143,7 @@ typedef struct world {
 static void host_files(world *w)
 {
     file_host *h = &w->e->host;
-    w->many = patients(20000, &w->len);
+    w->many = keep(w->e, patients(20000, &w->len));
     file_host_add(h, &(hosted){.path = "/1", .bytes = GOOD});
     file_host_add(h, &(hosted){.path = "/2", .bytes = GOOD BAD GOOD});
     file_host_add(h, &(hosted){.path = "/3", .bytes = BAD BAD GOOD});
@@ -249,7 +249,6 @@ static void killed_anywhere_the_next_run_ends_with_the_same_bytes(void **state)
     }
     assert_true(at > 40);
     assert_true(half_way > 0);
-    free(w.many);
     free(w.folder);
 }
 
@@ -264,7 +263,6 @@ static void killed_again_and_again_it_still_ends_with_the_same_bytes(void **stat
     open_again(&w);
     assert_all_there(&w);
     assert_true(runs > 0);
-    free(w.many);
     free(w.folder);
 }
 
@@ -287,7 +285,6 @@ static void nothing_is_put_in_its_place_before_it_and_the_journals_word_are_on_d
     assert_int_equal(unsynced_renames, 0);
     assert_int_equal(bad_order, 0);
     assert_all_there(&w);
-    free(w.many);
     free(w.folder);
 }
 

@@ -196,7 +196,7 @@ static void a_transfer_goes_on_when_its_token_expires_and_its_rest_takes_a_new_o
 {
     engine *e = *state;
     size_t len;
-    SB_AUTOFREE many = patients(20000, &len);
+    char *many = keep(e, patients(20000, &len));
     tokens(e, TOKEN("token-1", 300), TOKEN("token-2", 300));
     hosted *f = file_host_add(&e->host, &(hosted){.path = "/1",
                                                   .bytes = many,
