@@ -106,28 +106,25 @@ void sb_download_free(sb_download *d)
 }
 
 /* Under lock. */
-static void refill(sb_download *d)
+static sb_status refill(sb_download *d, sb_error *err)
 {
-    sb_error err = SB_ERROR_INIT;
     d->queue_at = d->queue_len = 0;
-    sb_status status = sb_journal_pending(d->options.journal, d->queue_after, d->queue, QUEUE_MAX, &d->queue_len, &err);
-    if (status != SB_OK && d->fatal == SB_OK) {
-        d->fatal = status;
-        d->fatal_err = err;
-        atomic_store(&d->stopping, true);
-    }
+    sb_status status = sb_journal_pending(d->options.journal, d->queue_after, d->queue, QUEUE_MAX, &d->queue_len, err);
     d->queue_dry = d->queue_len == 0;
     if (d->queue_len > 0)
         d->queue_after = d->queue[d->queue_len - 1].id;
+    return status;
 }
 
 bool sb_download_draw(sb_download *d, sb_journal_file *out, bool *keep)
 {
+    sb_error err = SB_ERROR_INIT;
+    sb_status status = SB_OK;
     bool found = false;
     *keep = false;
     (void)pthread_mutex_lock(&d->lock);
     if (d->queue_at == d->queue_len && !d->queue_dry)
-        refill(d);
+        status = refill(d, &err);
     if (!d->queue_dry && d->queue_at < d->queue_len) {
         *out = d->queue[d->queue_at++];
         found = true;
@@ -135,6 +132,8 @@ bool sb_download_draw(sb_download *d, sb_journal_file *out, bool *keep)
     for (size_t i = 0; found && i < d->n_resumable; i++)
         *keep |= d->resumable[i] == out->id;
     (void)pthread_mutex_unlock(&d->lock);
+    if (status != SB_OK)
+        sb_download_fatal(d, status, &err);
     return found;
 }
 
@@ -155,7 +154,8 @@ static void on_settled(void *impl, const sb_finished *finished)
         event.kind = SB_EXPORT_FILE_REJECTED;
     if (failed)
         event.kind = SB_EXPORT_FILE_FAILED;
-    sb_download_log(d, failed ? "download_error" : "download_complete", file, finished->http_status, file->problem);
+    if (!failed) /* that was logged when it was seen */
+        sb_download_log(d, "download_complete", file, finished->http_status, file->problem);
     sb_download_event(d, &event);
 }
 
@@ -260,11 +260,11 @@ sb_status sb_download_run(sb_download *d, sb_download_end *end, sb_error *err)
         atomic_store(&d->stopping, true);
     finish(d);
     SB_TRY(status);
-    if (d->fatal != SB_OK || d->left != SB_OK) {
-        if (err)
-            *err = d->fatal != SB_OK ? d->fatal_err : d->left_err;
-        return d->fatal != SB_OK ? d->fatal : d->left;
+    if (d->fatal == SB_OK && d->expired) { /* whatever else is left comes up again with the new URLs */
+        *end = SB_DOWNLOAD_URLS_EXPIRED;
+        return SB_OK;
     }
-    *end = d->expired ? SB_DOWNLOAD_URLS_EXPIRED : SB_DOWNLOAD_ALL;
-    return SB_OK;
+    if (err && (d->fatal != SB_OK || d->left != SB_OK))
+        *err = d->fatal != SB_OK ? d->fatal_err : d->left_err;
+    return d->fatal != SB_OK ? d->fatal : d->left;
 }

@@ -107,17 +107,19 @@ static sb_status begin_whole(sb_transfer *t)
     return sb_content_restart(&t->content, gzip, &t->err);
 }
 
-/* "bytes 100-199/200" must begin where we asked. */
-static bool range_fits(const sb_transfer *t)
+/* "bytes 100-199/200" must begin where we asked, and reach the end: a piece of the rest proves nothing of the whole. */
+static bool range_fits(sb_transfer *t)
 {
     const char *text = sb_http_header_get(&t->headers, "Content-Range");
-    sb_str rest = sb_str_from(text ? text : ""), first;
-    uint64_t from;
+    sb_str rest = sb_str_from(text ? text : ""), first, last;
+    uint64_t from, to;
     if (!sb_str_starts_with(rest, SB_STR_LIT("bytes ")))
         return false;
     rest = (sb_str){rest.ptr + 6, rest.len - 6};
-    return sb_str_split(&rest, '-', &first) && sb_str_to_u64(sb_str_trim(first), UINT64_MAX, &from) &&
-           from == t->range_from;
+    return sb_str_split(&rest, '-', &first) && sb_str_split(&rest, '/', &last) &&
+           sb_str_to_u64(sb_str_trim(first), UINT64_MAX, &from) && from == t->range_from &&
+           sb_str_to_u64(sb_str_trim(last), UINT64_MAX - 1, &to) &&
+           sb_str_to_u64(sb_str_trim(rest), UINT64_MAX, &t->total) && t->total == to + 1;
 }
 
 /* The rest of the file, if it is the same file. */

@@ -82,12 +82,17 @@ void sb_download_went_well(sb_download *d)
 /* Under lock: one more that could not be had. True: it is enough. */
 static bool enough(sb_download *d)
 {
-    return ++d->give_ups_in_row >= SB_MIN((unsigned)GIVE_UPS_MAX, SB_MAX(d->connections, 2u));
+    return ++d->give_ups_in_row >= (d->went_well ? GIVE_UPS_MAX : GIVE_UPS_AT_FIRST);
 }
 
-void sb_download_give_up(sb_download *d, sb_journal_file *file, int http_status, const sb_error *err)
+void sb_download_give_up(sb_download *d, sb_journal_file *file, int http_status, bool lasting, const sb_error *err)
 {
     (void)pthread_mutex_lock(&d->lock);
+    if (lasting && d->went_well) {
+        (void)pthread_mutex_unlock(&d->lock);
+        sb_download_fail_file(d, file, http_status, err);
+        return;
+    }
     if (d->n_give_ups < GIVE_UPS_MAX) { /* else it is enough already, and they all stay pending */
         struct sb_give_up *lost = &d->give_ups[d->n_give_ups++];
         free(file->problem);

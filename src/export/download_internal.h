@@ -26,10 +26,13 @@
 #define QUEUE_MAX       128 /* pending rows read ahead at once: some 40 KB */
 #define RESUMABLE_MAX   256 /* parts of an earlier run: it had no more connections than that */
 #define REDIRECTS_MAX   5
-#define GIVE_UPS_MAX    8 /* so many files in a row that could not be had, and none that could: the payer is down */
-#define EXPIRED_MAX     8 /* so many expired URLs in a row: the others are, too */
-#define BOOT_ID_SIZE    40
-#define VALIDATOR_MAX   256 /* honest ETags have 20 to 70 characters */
+/* So many files in a row that could not be had, and none that could: the payer is down. When it gave us files before, a
+ * part of them may just be broken, and there are others behind it. */
+#define GIVE_UPS_AT_FIRST 8
+#define GIVE_UPS_MAX      64
+#define EXPIRED_MAX       8 /* so many expired URLs in a row: the others are, too */
+#define BOOT_ID_SIZE      40
+#define VALIDATOR_MAX     256 /* honest ETags have 20 to 70 characters */
 
 /* Times and sizes that tests make small. */
 typedef struct sb_tuning {
@@ -82,6 +85,7 @@ typedef struct sb_transfer {
     sb_token *token; /* that went along */
     uint64_t range_from;
     bool ranged;
+    uint64_t total; /* bytes of the whole file in its coding, as a 206 says; 0: it was no 206 */
 
     /* The answer. */
     sb_http_headers headers;
@@ -161,9 +165,10 @@ void sb_download_leave(sb_download *download, sb_status status, const sb_error *
 void sb_download_expired(sb_download *download);
 /* One file came: what the payer failed at before was about those files alone. */
 void sb_download_went_well(sb_download *download);
-/* The payer does not give us this file. It becomes FAILED when others come, and stays pending when none does. Takes the
- * file over. */
-void sb_download_give_up(sb_download *download, sb_journal_file *file, int http_status, const sb_error *err);
+/* The payer does not give us this file. It becomes FAILED when others come, and stays pending when none does. `lasting`:
+ * the payer is up, and says that this will not change. Takes the file over. */
+void sb_download_give_up(sb_download *download, sb_journal_file *file, int http_status, bool lasting,
+                         const sb_error *err);
 void sb_download_end_give_ups(sb_download *download); /* when all workers are done */
 /* No answer for this file, time and again: it stays pending. */
 void sb_download_unreachable(sb_download *download, const sb_error *err);

@@ -134,7 +134,7 @@ static void begin_answer(sb_transfer *t)
     t->header_bytes = 0;
     t->head_done = t->peer_closed = t->until_close = t->skip_one = t->not_the_same = false;
     t->body = BODY_NONE;
-    t->body_bytes = 0;
+    t->body_bytes = t->total = 0;
     sb_buf_clear(&t->words);
     t->status = SB_OK;
     t->detail[0] = '\0';

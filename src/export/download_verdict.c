@@ -20,13 +20,13 @@
 
 #define PROGRESS_MIN (64 * 1024) /* a try that brought so much more of the file was not in vain */
 
-/* This file will not be had in this run. */
+/* This file will not be had in this run, nor, as it looks, in the next one. */
 static void give_up(sb_transfer *t, const sb_error *err)
 {
     int status = sb_transfer_http_status(t);
     sb_content_discard(&t->content);
     sb_download_log(t->worker->download, "download_error", &t->file, status, err->why);
-    sb_download_give_up(t->worker->download, &t->file, status, err);
+    sb_download_give_up(t->worker->download, &t->file, status, true, err);
     sb_transfer_idle(t);
 }
 
@@ -86,7 +86,7 @@ static void again_later(sb_transfer *t, sb_status status, const sb_error *err)
     if (status == SB_E_NETWORK)
         sb_download_unreachable(d, err);
     else
-        sb_download_give_up(d, &t->file, sb_transfer_http_status(t), err);
+        sb_download_give_up(d, &t->file, sb_transfer_http_status(t), false, err);
     sb_transfer_idle(t);
 }
 
@@ -309,13 +309,13 @@ static void judge_expired(sb_transfer *t, int status)
     sb_download *d = t->worker->download;
     sb_error err = SB_ERROR_INIT;
     explain_status(t, status, "ask the payer; `smartbulk resume` tries again", &err);
+    sb_download_log(d, "download_error", &t->file, status, err.why);
     if (d->options.urls_are_final) {
         sb_content_discard(&t->content);
         sb_download_fail_file(d, &t->file, status, &err);
         sb_transfer_idle(t);
         return;
     }
-    sb_download_log(d, "download_error", &t->file, status, err.why);
     if (!t->recorded)
         sb_content_discard(&t->content);
     sb_download_expired(d);
@@ -352,10 +352,10 @@ static void judge_status(sb_transfer *t, int status, sb_token *token)
 }
 
 /* libcurl takes a head that was cut off for a whole answer, and an end of the connection for the end of the file. Over
- * TLS the peer must have said that it is.                                                                            */
+ * TLS the peer must have said that it is; and a rest must have brought all that was missing. */
 static bool was_cut(const sb_transfer *t)
 {
-    return !t->head_done || (t->until_close && !t->peer_closed);
+    return !t->head_done || (t->until_close && !t->peer_closed) || (t->total > 0 && t->encoded != t->total);
 }
 
 /* Trying again does not mend a certificate. */

@@ -69,6 +69,15 @@ static sb_status open_part(sb_transfer *t, bool keep, sb_error *err)
     return sb_content_begin(&t->content, &t->file, t->encoded, err);
 }
 
+/* Its URL is none that we ask. */
+static void never_asked(sb_transfer *t, const sb_error *err)
+{
+    sb_content_discard(&t->content);
+    sb_download_log(t->worker->download, "download_error", &t->file, 0, err->why);
+    sb_download_fail_file(t->worker->download, &t->file, 0, err);
+    sb_transfer_idle(t);
+}
+
 static void begin(sb_transfer *t, const sb_journal_file *file, bool keep)
 {
     sb_error err = SB_ERROR_INIT;
@@ -86,9 +95,7 @@ static void begin(sb_transfer *t, const sb_journal_file *file, bool keep)
     if (status != SB_OK) {
         stop(t, status, &err);
     } else if (sb_transfer_first_hop(t, &err) != SB_OK) {
-        sb_content_discard(&t->content);
-        sb_download_fail_file(t->worker->download, &t->file, 0, &err);
-        sb_transfer_idle(t);
+        never_asked(t, &err);
     }
 }
 
@@ -115,9 +122,7 @@ static void not_asked(sb_transfer *t, sb_status status, const sb_error *err)
 {
     sb_download *d = t->worker->download;
     if (sb_url_require_secure(&t->url, "", NULL) != SB_OK) { /* plain http to another machine DISC-05 */
-        sb_content_discard(&t->content);
-        sb_download_fail_file(d, &t->file, 0, err);
-        sb_transfer_idle(t);
+        never_asked(t, err);
     } else if (status == SB_E_SERVER && !sb_payer_trusts(d->options.payer, &t->url)) { /* USE-03 */
         sb_content_discard(&t->content);
         sb_download_leave(d, status, err);

@@ -70,10 +70,13 @@ static void content(answer *a, hosted *f, const char *request)
     bool partial = !f->no_ranges && field(request, "Range", condition, sizeof(condition)) &&
                    (from > 0 || (field(request, "If-Range", condition, sizeof(condition)) && f->etag &&
                                  strcmp(condition, f->etag) == 0));
+    size_t len = f->len - from;
+    if (partial && f->range_len && f->range_len < len)
+        len = f->range_len;
     if (!f->chunked && !f->until_close)
-        (void)snprintf(length, sizeof(length), "Content-Length: %zu\r\n", f->len - from);
+        (void)snprintf(length, sizeof(length), "Content-Length: %zu\r\n", len);
     if (partial)
-        (void)snprintf(range, sizeof(range), "Content-Range: bytes %zu-%zu/%zu\r\n", from, f->len - 1, f->len);
+        (void)snprintf(range, sizeof(range), "Content-Range: bytes %zu-%zu/%zu\r\n", from, from + len - 1, f->len);
     (void)snprintf(a->head, sizeof(a->head),
                    "HTTP/1.1 %s\r\nContent-Type: application/fhir+ndjson\r\nDate: Mon, 21 Sep 2026 12:00:00 GMT\r\n"
                    "%s%s%s%s%s%s%s%s%s%s%s\r\n",
@@ -83,7 +86,7 @@ static void content(answer *a, hosted *f, const char *request)
                    f->modified ? "Last-Modified: " : "", f->modified ? f->modified : "", f->modified ? "\r\n" : "",
                    f->headers ? f->headers : "");
     a->body = f->bytes + from;
-    a->len = f->len - from;
+    a->len = len;
     a->chunked = f->chunked;
     a->garbage = f->too_many;
     a->how = f->until_close ? FAKE_CLOSE : FAKE_KEEP;

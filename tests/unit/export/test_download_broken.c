@@ -76,6 +76,22 @@ static void a_payer_that_is_down_fails_no_file(void **state)
     no_parts_are_left(e);
 }
 
+static void a_broken_stretch_does_not_hide_the_files_behind_it(void **state)
+{
+    engine *e = *state;
+    e->options.connections = 1;
+    e->tuning.tries_max = 1;
+    file_host_add(&e->host, &(hosted){.path = "/1", .status = 500, .words = "down"});
+    file_host_add(&e->host, &(hosted){.path = "/2", .bytes = LINE});
+    list(e, (listing){.type = "Patient", .path = "/2"});
+    for (int i = 0; i < 40; i++)
+        list(e, (listing){.type = "Patient", .path = "/1"});
+    list(e, (listing){.type = "Patient", .path = "/2"});
+    run_all(e);
+    assert_int_equal(totals(&e->base).files_done, 2);
+    assert_int_equal(totals(&e->base).files_bad, 40);
+}
+
 static void without_a_network_everything_stays_pending(void **state)
 {
     engine *e = *state;
@@ -254,6 +270,20 @@ static void a_rest_that_does_not_fit_is_thrown_away(void **state)
     run_all(e);
     assert_content(e, "Coverage.000.ndjson", LINE, strlen(LINE));
     assert_int_equal(e->host.files[1].requests, 3);
+}
+
+static void a_piece_of_the_rest_is_not_taken_for_the_rest(void **state)
+{
+    engine *e = *state;
+    big b;
+    b.bytes = keep(e, patients(30000, &b.len));
+    cut(e, &b, (hosted){.path = "/1", .cuts = 1, .cut_how = FAKE_CUT, .etag = "\"v1\"", .range_len = 100});
+    list(e, (listing){.type = "Patient", .path = "/1"}); /* without a count nobody else would notice */
+    e->host.files[0].cuts = 2;
+    run_all(e);
+    assert_content(e, "Patient.000.ndjson", b.bytes, b.len);
+    assert_content(e, "Patient.001.ndjson", b.bytes, b.len);
+    assert_int_equal(e->host.files[0].ranges, 2);
 }
 
 static void another_run_goes_on_with_a_part(void **state)
@@ -476,6 +506,7 @@ int main(void)
         TE(retry_after_is_heeded_within_bounds),
         TE(one_file_that_the_payer_fails_for_is_listed_and_the_others_come),
         TE(a_payer_that_is_down_fails_no_file),
+        TE(a_broken_stretch_does_not_hide_the_files_behind_it),
         TE(without_a_network_everything_stays_pending),
         TLS(an_unknown_certificate_is_not_tried_again),
         TE(expired_urls_ask_for_the_manifest),
@@ -485,6 +516,7 @@ int main(void)
         TE(the_rest_is_asked_for_when_it_can_be_proved_the_same),
         TE(a_file_that_became_another_is_begun_anew),
         TE(a_rest_that_does_not_fit_is_thrown_away),
+        TE(a_piece_of_the_rest_is_not_taken_for_the_rest),
         TE(another_run_goes_on_with_a_part),
         TE(a_part_of_another_boot_is_not_believed),
         TE(a_compressed_rest_goes_on_in_the_middle_of_the_stream),

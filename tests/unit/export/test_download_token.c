@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_download_token.c - who sees the token and who does not, and what a 401 means.        USE-01 … USE-05 */
+#include "../smart/fake_clock.h"
 #include "download_test.h"
 
 #define LINE "{\"resourceType\":\"Patient\",\"id\":\"c\"}\n"
@@ -215,6 +216,29 @@ static void a_transfer_goes_on_when_its_token_expires_and_its_rest_takes_a_new_o
     assert_content(e, "Patient.000.ndjson", many, len);
 }
 
+/* The token endpoint does not answer before a file that needs no token is there. */
+static void wait_for_a_file(void *impl, const sb_http_request *request)
+{
+    engine *e = impl;
+    if (strstr(request->url, "/token"))
+        assert_true(eventually(totals(&e->base).files_done == 1));
+}
+
+static void who_needs_no_token_does_not_wait_for_one(void **state)
+{
+    engine *e = *state;
+    tokens(e, NULL, TOKEN("token-1", 300));
+    e->options.threads = 1;
+    e->tokens.on_request = wait_for_a_file;
+    e->tokens.on_request_impl = e;
+    file_host_add(&e->host, &(hosted){.path = "/1", .bytes = LINE, .needs_token = true});
+    file_host_add(&e->host, &(hosted){.path = "/2", .bytes = LINE});
+    list(e, (listing){.type = "Patient", .path = "/1", .needs_token = true});
+    list(e, (listing){.type = "Patient", .path = "/2"});
+    run_all(e);
+    assert_int_equal(totals(&e->base).files_done, 2);
+}
+
 static void tokens_that_live_a_second_are_enough(void **state)
 {
     engine *e = *state;
@@ -241,6 +265,7 @@ int main(void)
         TLS(https_never_leads_to_http),
         TE(circles_of_redirects_end),
         TE(a_transfer_goes_on_when_its_token_expires_and_its_rest_takes_a_new_one),
+        TE(who_needs_no_token_does_not_wait_for_one),
         TE(tokens_that_live_a_second_are_enough),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
