@@ -11,12 +11,18 @@
 #include <smartbulk/version.h>
 
 #include "cli.h"
+#include "suggest.h"
 
 static const struct {
     const char *name;
     cli_command *run;
     const char *summary;
 } commands[] = {
+    {"export", cmd_export, "get a payer's data into a folder"},
+    {"resume", cmd_resume, "go on with an export that was stopped"},
+    {"status", cmd_status, "show where an export stands"},
+    {"verify", cmd_verify, "check the files of an export again, offline"},
+    {"cancel", cmd_cancel, "give an export up, at the payer too"},
     {"key", cmd_key, "make, show and publish keys"},
     {"token", cmd_token, "print an access token, for scripts"},
     {"sandbox", cmd_sandbox, "run a payer to try things on"},
@@ -60,6 +66,21 @@ static void keep_no_secrets_in_json(void)
     json_set_alloc_funcs(malloc, wipe_and_free);
 }
 
+static int unknown(const char *word)
+{
+    const char *names[sizeof(commands) / sizeof(commands[0])];
+    size_t n = 0;
+    for (; commands[n].name; n++)
+        names[n] = commands[n].name;
+    const char *meant = suggest(word, names, n);
+    if (meant)
+        (void)fprintf(stderr, "smartbulk: there is no command '%s'; did you mean '%s'?\n", word, meant);
+    else
+        (void)fprintf(stderr, "smartbulk: there is no command '%s'\n", word);
+    (void)fprintf(stderr, "Try 'smartbulk --help'.\n");
+    return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
     sb_process_harden();
@@ -80,6 +101,5 @@ int main(int argc, char **argv)
     for (size_t i = 0; commands[i].name; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
-    (void)fprintf(stderr, "smartbulk: there is no command '%s'\nTry 'smartbulk --help'.\n", argv[1]);
-    return EXIT_USAGE;
+    return unknown(argv[1]);
 }
