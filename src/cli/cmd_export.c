@@ -62,6 +62,7 @@ enum {
     OPT_GET,
     OPT_POST,
     OPT_TO,
+    OPT_ELSEWHERE,
 };
 
 static const struct option long_options[] = {
@@ -83,6 +84,8 @@ static const struct option long_options[] = {
     {"get", no_argument, NULL, OPT_GET},
     {"post", no_argument, NULL, OPT_POST},
     {"to", required_argument, NULL, OPT_TO},
+    {"out", no_argument, NULL, OPT_ELSEWHERE}, /* else taken for short forms of --output-format */
+    {"output", no_argument, NULL, OPT_ELSEWHERE},
     SESSION_LONG_OPTIONS,
     PAYER_ARGS_LONG_OPTIONS,
     {NULL, 0, NULL, 0},
@@ -175,6 +178,9 @@ static int take(export_args *a, int option, const char *value)
         return a->request.allow_partial_manifests = true, 1;
     case OPT_LENIENT:
         return a->request.lenient = true, 1;
+    case OPT_ELSEWHERE:
+        optopt = 0;
+        return 0;
     case OPT_TO:
         return a->session.export_.dir = value, 1;
     default:

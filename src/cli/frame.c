@@ -14,12 +14,12 @@
 #include "facts.h"
 #include "human.h"
 
+#define WIDTH_MAX    100 /* wider is hard to read across */
 #define INDENT       2
 #define TYPES_ROWS   13 /* more rows than that are no longer calm */
 #define OTHER_LINES  3  /* head, facts, hint */
 #define NAME_MAX_COL 24 /* "ExplanationOfBenefit" and most others fit */
 #define BAR_MIN      6
-#define BAR_MAX      60
 #define BYTES_COL    9 /* "1,023 PB" never; "9.99 GB" mostly */
 
 static void head(canvas *c, const frame_view *v)
@@ -139,7 +139,6 @@ static columns lay_out(const term_look *look, const sb_export_snapshot *s)
         taken -= give;
     }
     w.bar = room >= taken + BAR_MIN ? room - taken : 0;
-    w.bar = w.bar < BAR_MAX ? w.bar : BAR_MAX;
     return w;
 }
 
@@ -197,11 +196,13 @@ static unsigned type_rows(canvas *c, const frame_view *v, unsigned room)
     return shown;
 }
 
-unsigned frame_draw(const frame_view *view, const term_look *look, FILE *to)
+unsigned frame_draw(const frame_view *view, const term_look *window, FILE *to)
 {
-    canvas c = {to, look, 0};
+    term_look look = *window;
+    canvas c = {to, &look, 0};
     unsigned lines = OTHER_LINES;
-    if (look->rows < 6) { /* no room for a picture: one line that says it */
+    look.width = look.width < WIDTH_MAX ? look.width : WIDTH_MAX;
+    if (look.rows < 6) { /* no room for a picture: one line that says it */
         facts(&c, view);
         return 1;
     }
@@ -211,7 +212,7 @@ unsigned frame_draw(const frame_view *view, const term_look *look, FILE *to)
         lines++;
     }
     if (view->now->n_types > 0) {
-        unsigned room = look->rows - 1 - lines;
+        unsigned room = look.rows - 1 - lines;
         lines += type_rows(&c, view, room < TYPES_ROWS ? room : TYPES_ROWS);
     }
     facts(&c, view);

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #define WIDTH_DEFAULT 80
-#define WIDTH_MIN     20  /* narrower is a mistake of the terminal's: lines would say nothing */
-#define WIDTH_MAX     200 /* wider is hard to read across */
+#define WIDTH_MIN     20   /* narrower is a mistake of the terminal's: lines would say nothing */
+#define WIDTH_MAX     1000 /* wider is a mistake too */
 #define ROWS_DEFAULT  24
 
 static void find_size(int fd, term_look *out)

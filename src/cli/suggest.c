@@ -109,9 +109,6 @@ static int unknown_long(const char *command, const char *name, const struct opti
         names[n++] = o->name;
     if (ambiguous(name, options, &a, &b))
         return cli_usage(command, "--%s may mean --%s or --%s: write it out", name, b, a);
-    const char *help = known_elsewhere(name);
-    if (help)
-        return cli_usage(command, "there is no option --%s: %s", name, help);
     near = suggest(name, names, n);
     if (near)
         return cli_usage(command, "there is no option --%s; did you mean --%s?", name, near);
@@ -128,6 +125,9 @@ int suggest_option(const char *command, int answer, char **argv, const struct op
         return cli_usage(command, "there is no option -%c", optopt);
     size_t len = strcspn(word + 2, "=");
     (void)snprintf(name, sizeof(name), "%.*s", (int)(len < WORD_MAX ? len : WORD_MAX), word + 2);
+    const char *help = known_elsewhere(name);
+    if (help)
+        return cli_usage(command, "there is no option --%s: %s", name, help);
     if (optopt != 0)
         return cli_usage(command, "--%s takes no value", name);
     return unknown_long(command, name, options);
