@@ -27,12 +27,12 @@ static table lay_out(const term_look *look, const sb_export_snapshot *s)
     return t;
 }
 
-static void row(canvas *c, const table *t, style how, const char *name, const char *const numbers[4])
+static void row(canvas *c, const table *t, style how, const char *name, const char *const numbers[4], bool bad)
 {
     canvas_cell(c, how, name, t->name, false);
     for (int i = 0; i < 4; i++)
         if (i < 3 || t->bad)
-            canvas_cell(c, i == 3 && strcmp(numbers[i], "0") != 0 ? STYLE_BAD : how, numbers[i], t->number, true);
+            canvas_cell(c, i == 3 && bad ? STYLE_BAD : how, numbers[i], t->number, true);
     canvas_end(c);
 }
 
@@ -42,13 +42,13 @@ static void totals_row(canvas *c, const table *t, style how, const char *name, c
           bytes = human_bytes(n->bytes), bad = human_count(n->files_bad);
     fact files;
     (void)snprintf(files.text, sizeof(files.text), n->files_done < n->files ? "%s/%s" : "%s", done.text, all.text);
-    row(c, t, how, name, (const char *const[]){files.text, resources.text, bytes.text, bad.text});
+    row(c, t, how, name, (const char *const[]){files.text, resources.text, bytes.text, bad.text}, n->files_bad > 0);
 }
 
 static void types(canvas *c, const sb_export_snapshot *s)
 {
     table t = lay_out(c->look, s);
-    row(c, &t, STYLE_FAINT, "type", (const char *const[]){"files", "resources", "bytes", "bad files"});
+    row(c, &t, STYLE_FAINT, "type", (const char *const[]){"files", "resources", "bytes", "bad files"}, false);
     for (size_t i = 0; i < s->n_types; i++)
         totals_row(c, &t, STYLE_PLAIN, s->types[i].type, &s->types[i]);
     sb_export_type_totals all = {.files = s->files,

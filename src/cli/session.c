@@ -108,6 +108,8 @@ static int finish(const session_args *a, display *d, const char *payer_word, con
         return cli_finish(0);
     if (status == SB_E_INTERRUPTED && !a->json)
         return cli_finish(sb_status_exit_code(status));
+    if (table && !a->json && !a->quiet)
+        (void)fputc('\n', stderr);
     int code = cli_fail(err, a->json);
     bool resumable = now->phase == SB_EXPORT_PHASE_NEW || now->phase == SB_EXPORT_PHASE_WAITING;
     if (!table && resumable)
