@@ -48,8 +48,7 @@ struct display {
     size_t above_len;
     uint64_t above_dropped;
     char retry[256];
-    int64_t retry_until_ns, poll_at_ns;
-    unsigned poll_s;
+    int64_t retry_until_ns;
     int64_t started_ns;
     /* Plain and JSON: what was told last, and when. */
     char told[256];

@@ -61,10 +61,6 @@ static void live_event(display *d, const sb_export_event *e)
     bool bad = e->kind == SB_EXPORT_FILE_REJECTED || e->kind == SB_EXPORT_FILE_FAILED;
     if (!event_words(d, e, text, sizeof(text), &line))
         return;
-    if (e->kind == SB_EXPORT_PROGRESS) {
-        d->poll_s = e->seconds;
-        d->poll_at_ns = display_now_ns(d) + e->seconds * NS_PER_S;
-    }
     if (e->kind == SB_EXPORT_RETRY)
         note_retry(d, text, e->seconds);
     if (bad && d->bad_more > 0 && !d->o.verbose) {
@@ -98,7 +94,6 @@ static char *draw(display *d, const sb_export_snapshot *now)
                        .pace = &d->pace,
                        .retry = now_ns < d->retry_until_ns ? d->retry : NULL,
                        .elapsed_s = (now_ns - d->started_ns) / NS_PER_S,
-                       .next_poll_s = d->poll_at_ns > now_ns ? (unsigned)((d->poll_at_ns - now_ns) / NS_PER_S) + 1 : 0,
                        .stopping = d->stopping};
     (void)frame_draw(&view, &d->screen.look, to);
     if (fclose(to) != 0) {

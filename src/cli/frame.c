@@ -56,8 +56,8 @@ static void facts(canvas *c, const frame_view *v)
     int64_t left = pace_left_s(v->pace, s);
     fact text;
     canvas_to(c, INDENT);
-    if (s->phase == SB_EXPORT_PHASE_WAITING && v->next_poll_s > 0 && !v->stopping) {
-        (void)snprintf(text.text, sizeof(text.text), "next poll in %s", human_duration(v->next_poll_s).text);
+    if (s->phase == SB_EXPORT_PHASE_WAITING && s->next_poll_s > 0 && !v->stopping) {
+        (void)snprintf(text.text, sizeof(text.text), "next poll in %s", human_duration(s->next_poll_s).text);
         add_fact(c, STYLE_PLAIN, text.text);
     }
     if (s->files > 0)

@@ -14,8 +14,7 @@ typedef struct frame_view {
     const pace *pace;
     const char *retry; /* what is tried again, while that is news; NULL: nothing */
     int64_t elapsed_s; /* of this run */
-    unsigned next_poll_s;
-    bool stopping; /* the person asked to stop */
+    bool stopping;     /* the person asked to stop */
 } frame_view;
 
 /* Draws at most look->rows - 1 lines, each clipped at the width. Returns how many. */

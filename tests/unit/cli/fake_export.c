@@ -209,6 +209,9 @@ static void send_event(sb_export *e, const char *line)
     event.file = or_null(file);
     event.type = or_null(type);
     event.text = or_null(text);
+    (void)pthread_mutex_lock(&e->lock);
+    e->now.next_poll_s = event.kind == SB_EXPORT_PROGRESS ? event.seconds : 0;
+    (void)pthread_mutex_unlock(&e->lock);
     e->options.on_event(e->options.on_event_impl, &event);
 }
 

@@ -58,8 +58,7 @@ static char *draw(const sb_export_snapshot *s, unsigned width, unsigned rows, lo
     size_t len = 0;
     pace nothing = {0};
     term_look look = {.width = width, .rows = rows, .utf8 = locale};
-    frame_view view = {
-        .payer = "acme", .dir = "claims", .now = s, .pace = &nothing, .elapsed_s = 124, .next_poll_s = 28};
+    frame_view view = {.payer = "acme", .dir = "claims", .now = s, .pace = &nothing, .elapsed_s = 124};
     FILE *to = open_memstream(&text, &len);
     *lines = frame_draw(&view, &look, to);
     assert_int_equal(fclose(to), 0);
@@ -121,7 +120,7 @@ static void without_utf8_it_is_ascii(void **state)
         assert_true((unsigned char)*c < 0x80);
     assert_non_null(strstr(text, "#################-----------------  16 of 32"));
     free(text);
-    s = (sb_export_snapshot){.phase = SB_EXPORT_PHASE_WAITING};
+    s = (sb_export_snapshot){.phase = SB_EXPORT_PHASE_WAITING, .next_poll_s = 28};
     (void)snprintf(s.progress, sizeof(s.progress), "fertig in 3 Minuten \u2014 gut");
     text = draw(&s, 80, 24, (locale_t)0, &lines);
     assert_non_null(strstr(text, "it says: fertig in 3 Minuten ? gut\n  next poll in 28 s"));
@@ -176,7 +175,7 @@ static void what_a_payer_says_cannot_move_the_cursor(void **state)
 {
     (void)state;
     unsigned lines;
-    sb_export_snapshot s = {.phase = SB_EXPORT_PHASE_WAITING};
+    sb_export_snapshot s = {.phase = SB_EXPORT_PHASE_WAITING, .next_poll_s = 28};
     (void)snprintf(s.progress, sizeof(s.progress), "a\033[2Jb\rc\xff\xc3");
     char *text = draw(&s, 80, 24, utf8, &lines);
 
