@@ -96,6 +96,7 @@ static void a_slip_is_understood(void **state)
     assert_string_equal(suggest("tpye", names, n), "type");
     assert_string_equal(suggest("typefilter", names, n), "type-filter");
     assert_string_equal(suggest("exprot", names, n), "export");
+    assert_string_equal(suggest("ot", names, n), "to");
     assert_null(suggest("frobnicate", names, n));
     assert_null(suggest("", names, 4));
     assert_null(suggest("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", names, n));
