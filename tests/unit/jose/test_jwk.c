@@ -229,6 +229,11 @@ static void our_own_set_takes_a_key_once_and_a_kid_once(void **state)
     assert_int_equal(sb_jwks_count(set), 2);
     assert_false(sb_key_is_private(sb_jwks_at(set, 0)));
     assert_null(sb_jwks_at(set, 2));
+    SB_AUTOJSON other_use = sb_key_to_public_jwk(b);
+    SB_AUTOPTR(sb_key) same_key = NULL;
+    assert_int_equal(json_object_set_new(other_use, "alg", json_string("PS384")), 0);
+    assert_int_equal(sb_key_from_public_jwk(other_use, &same_key, NULL), SB_OK);
+    assert_int_equal(sb_jwks_add(set, same_key, NULL), SB_E_USAGE); /* would go unpublished, and silently so */
     SB_AUTOFREE text = sb_jwks_json(set, false);
     SB_AUTOPTR(sb_jwks) again = NULL;
     assert_null(strstr(text, "\"d\""));

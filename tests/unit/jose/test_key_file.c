@@ -153,12 +153,19 @@ static void a_key_that_others_may_read_is_refused_with_the_chmod(void **state)
     fixture *f = *state;
     SB_AUTOPTR(sb_key) key = new_key("ES384", NULL);
     SB_AUTOFREE text = pem_of(key, PKCS8, NULL);
+    SB_AUTO(sb_buf) jwk = SB_BUF_INIT;
     static const mode_t modes[] = {0640, 0604, 0620, 0602, 0644, 0666};
-    for (size_t i = 0; i < SB_ARRAY_LEN(modes); i++) {
+    assert_int_equal(sb_key_save_new(key, f->path, NULL), SB_OK);
+    assert_int_equal(sb_file_read(f->path, 10000, &jwk, NULL), SB_OK);
+    for (size_t i = 0; i < 2 * SB_ARRAY_LEN(modes); i++) {
         sb_error err;
         sb_key *loaded = NULL;
-        put(f, text, modes[i]);
+        SB_AUTOPTR(sb_jwks) set = NULL;
+        put(f, i % 2 ? text : sb_buf_cstr(&jwk), modes[i / 2]);
         assert_int_equal(load(f, NULL, NULL, &loaded, &err), SB_E_USAGE);
+        assert_non_null(strstr(err.fix, "chmod"));
+        assert_int_equal(sb_jwks_new(&set, NULL), SB_OK);
+        assert_int_equal(sb_jwks_add_file(set, f->path, NULL, &err), SB_E_USAGE); /* not for its public half either */
         assert_non_null(strstr(err.fix, "chmod"));
     }
 }
