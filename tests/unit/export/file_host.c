@@ -53,7 +53,8 @@ static size_t range_from(const hosted *f, const char *request)
     if (f->no_ranges || !field(request, "Range", range, sizeof(range)))
         return 0;
     const char *validator = f->etag ? f->etag : f->modified;
-    if (field(request, "If-Range", condition, sizeof(condition)) && (!validator || strcmp(condition, validator) != 0))
+    if (!f->no_conditions && field(request, "If-Range", condition, sizeof(condition)) &&
+        (!validator || strcmp(condition, validator) != 0))
         return 0;
     size_t from = strtoul(range + strlen("bytes="), NULL, 10);
     return from < f->len ? from : SIZE_MAX;

@@ -19,6 +19,7 @@ typedef struct hosted {
     bool gzip;                   /* `bytes` is gzip, and is said to be */
     bool chunked, until_close;   /* instead of a Content-Length */
     bool no_ranges;
+    bool no_conditions;  /* If-Range is not looked at */
     size_t range_len;    /* no more than so many bytes of a range at once; 0: all of it */
     const char *headers; /* more of them, each with its CRLF */
 

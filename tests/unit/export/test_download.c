@@ -116,6 +116,22 @@ static void each_kind_of_file_is_judged_by_its_own_rules(void **state)
     assert_non_null(strstr(e->warning, "the manifest says 7"));
 }
 
+static void deleted_files_hold_deletes_whatever_type_they_are_listed_as(void **state)
+{
+    engine *e = *state;
+    static const char deletes[] = "{\"resourceType\":\"Bundle\",\"type\":\"transaction\",\"entry\":[{\"request\":"
+                                  "{\"method\":\"DELETE\",\"url\":\"Patient/1\"}}]}\n";
+    static const char puts[] = "{\"resourceType\":\"Bundle\",\"type\":\"transaction\",\"entry\":[{\"request\":"
+                               "{\"method\":\"PUT\",\"url\":\"Patient/1\"}}]}\n";
+    file_host_add(&e->host, &(hosted){.path = "/d", .bytes = deletes});
+    file_host_add(&e->host, &(hosted){.path = "/p", .bytes = puts});
+    list(e, (listing){.kind = SB_FILE_DELETED, .type = "Patient", .path = "/d"});
+    list(e, (listing){.kind = SB_FILE_DELETED, .type = "Patient", .path = "/p"});
+    run_all(e);
+    assert_content(e, "deleted/Patient.000.ndjson", deletes, strlen(deletes));
+    assert_content(e, "rejected/deleted/Patient.001.ndjson", puts, strlen(puts));
+}
+
 static void many_small_files_share_connections_and_commits(void **state)
 {
     engine *e = *state;
@@ -225,6 +241,7 @@ int main(void)
         TE(bodies_may_be_chunked_or_end_with_the_connection),
         TLS(bodies_may_be_chunked_or_end_with_the_connection),
         TE(each_kind_of_file_is_judged_by_its_own_rules),
+        TE(deleted_files_hold_deletes_whatever_type_they_are_listed_as),
         TE(many_small_files_share_connections_and_commits),
         TE(nothing_to_do_is_done_at_once),
         TE(what_is_done_is_never_fetched_again),

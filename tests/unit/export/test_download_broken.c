@@ -235,6 +235,22 @@ static void a_file_that_became_another_is_begun_anew(void **state)
     assert_content(e, "Patient.000.ndjson", other, short_len);
 }
 
+static void a_rest_of_another_file_is_known_by_its_validator(void **state)
+{
+    engine *e = *state;
+    big b;
+    size_t other_len;
+    b.bytes = keep(e, patients(30000, &b.len));
+    char *other = keep(e, patients(30000, &other_len));
+    other[strlen("{'resourceType':'Patient','id':'")] = 'q'; /* where the rest begins they are the same */
+    hosted then = {.bytes = other, .len = other_len, .etag = "\"v2\""};
+    e->host.on_request = replace;
+    e->host.on_request_impl = &then;
+    cut(e, &b, (hosted){.path = "/1", .cuts = 1, .cut_how = FAKE_CUT, .etag = "\"v1\"", .no_conditions = true});
+    run_all(e);
+    assert_content(e, "Patient.000.ndjson", other, other_len);
+}
+
 /* A server that lies: same validator, other bytes; or nothing where we ask (416). */
 static void a_rest_that_does_not_fit_is_thrown_away(void **state)
 {
@@ -515,6 +531,7 @@ int main(void)
         TLS(what_broke_off_is_never_taken_for_whole),
         TE(the_rest_is_asked_for_when_it_can_be_proved_the_same),
         TE(a_file_that_became_another_is_begun_anew),
+        TE(a_rest_of_another_file_is_known_by_its_validator),
         TE(a_rest_that_does_not_fit_is_thrown_away),
         TE(a_piece_of_the_rest_is_not_taken_for_the_rest),
         TE(another_run_goes_on_with_a_part),
