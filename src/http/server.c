@@ -220,7 +220,7 @@ static void judge_head(exchange *x, struct MHD_Connection *mhd)
         return;
     if (!framing_is_plain(&x->request))
         refuse(x, 400, "the length of the request's body is said twice, or in a way that is not known here");
-    else if (sb_target_parse(sb_str_from(x->connection->uri), &x->request.target, &err) != SB_OK)
+    else if (sb_target_parse(sb_str_from(x->request.raw_target), &x->request.target, &err) != SB_OK)
         refuse(x, err.code == SB_E_NOMEM ? 500 : 400, err.why);
     else if (!handler->begin(handler->impl, &x->request, &x->body_max, &x->answer))
         x->decided = true;
@@ -238,6 +238,7 @@ static enum MHD_Result begin(sb_server *server, struct MHD_Connection *mhd, cons
     *con_cls = x;
     *x = (exchange){.server = server, .connection = c, .answer = SB_ANSWER_INIT, .began_ns = now_ns()};
     x->request.method = method;
+    x->request.raw_target = c->uri ? c->uri : "";
     x->request.headers = x->headers;
     count_under_way(server, 1);
     judge_head(x, mhd);

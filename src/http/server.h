@@ -25,7 +25,8 @@ typedef struct sb_server_header {
 
 typedef struct sb_server_request {
     const char *method;
-    sb_target target;
+    const char *raw_target;          /* as it came, whatever it is: not fit to be shown */
+    sb_target target;                /* empty when it could not be read */
     const sb_server_header *headers; /* in their order */
     size_t header_count;
     sb_str body; /* whole, in respond(); followed by a NUL */

@@ -62,11 +62,21 @@ static sb_status parse_path(sb_str path, sb_target *out, sb_error *err)
     return out->storage ? SB_OK : sb_error_nomem(err);
 }
 
+/* RFC 3986 §2: a URL is visible ASCII. */
+static bool is_visible(sb_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] < 0x21 || text.ptr[i] > 0x7e)
+            return false;
+    }
+    return true;
+}
+
 static sb_status parse_into(sb_str text, sb_target *out, sb_error *err)
 {
     text = strip_authority(text);
-    if (!sb_str_is_text(text))
-        return bad(err, "it has control characters");
+    if (!is_visible(text))
+        return bad(err, "it has characters that a URL has percent-encoded");
     const char *mark = text.len ? memchr(text.ptr, '?', text.len) : NULL;
     sb_str path = {text.ptr, mark ? (size_t)(mark - text.ptr) : text.len};
     if (path.len == 0)

@@ -21,7 +21,7 @@ static void make_safe(const sb_service_event *event, safe *out)
     *out = (safe){.method = ""};
     (void)sb_safe_line_add(out->method, sizeof(out->method), &len, sb_str_from(event->method));
     len = 0;
-    (void)sb_safe_line_add(out->path, sizeof(out->path), &len, sb_str_from(event->path));
+    (void)sb_safe_line_add(out->path, sizeof(out->path), &len, event->path);
     len = 0;
     (void)sb_safe_line_add(out->client, sizeof(out->client), &len, sb_str_from(event->client));
 }

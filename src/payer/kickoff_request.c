@@ -80,11 +80,21 @@ static sb_status add(sb_kickoff *k, const char *name, sb_str value, sb_error *er
     return list_add(&k->others, "a parameter that is not known here", sb_str_from(name), err);
 }
 
+/* What is said of a parameter is JSON, and so is the manifest: neither can repeat anything else. */
+static bool is_utf8(sb_str text)
+{
+    json_t *string = json_stringn(text.ptr, text.len);
+    json_decref(string);
+    return string != NULL;
+}
+
 sb_status sb_kickoff_from_query(const sb_form *query, sb_kickoff *out, sb_error *err)
 {
     for (size_t i = 0; i < query->len; i++) {
         if (sb_str_eq(query->items[i].name, SB_STR_LIT("patient"))) /* URLs end up in logs */
             return bad(err, "patient", "belongs into the body of a POST, not into a URL");
+        if (!is_utf8(query->items[i].name) || !is_utf8(query->items[i].value))
+            return bad(err, "a parameter", "is not UTF-8");
         SB_TRY(add(out, query->items[i].name.ptr, query->items[i].value, err));
     }
     return SB_OK;

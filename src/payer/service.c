@@ -48,9 +48,12 @@ static bool method_fits(const sb_route *route, const char *method)
     return strcmp(route->method, method) == 0 || (strcmp(method, "HEAD") == 0 && strcmp(route->method, "GET") == 0);
 }
 
+/* Also when the target could not be read: who means to speak FHIR is answered in it. */
 static bool is_fhir(const sb_server_request *request)
 {
-    return sb_target_at(&request->target, 0, SB_FHIR_ROOT);
+    if (request->target.path)
+        return sb_target_at(&request->target, 0, SB_FHIR_ROOT);
+    return sb_str_starts_with(sb_str_from(request->raw_target), SB_STR_LIT("/" SB_FHIR_ROOT "/"));
 }
 
 /* No route, or none for this method. */
@@ -127,8 +130,10 @@ static void on_answered(void *impl, const sb_server_request *request, unsigned s
     (void)atomic_fetch_add(&service->bytes, bytes);
     if (!service->o.on_event)
         return;
+    sb_str raw = sb_str_from(request->raw_target), path = SB_STR_NULL;
+    (void)sb_str_split(&raw, '?', &path); /* queries name members */
     sb_service_event event = {.method = request->method,
-                              .path = request->target.path ? request->target.path : "",
+                              .path = path,
                               .peer = request->peer,
                               .status = status,
                               .bytes = bytes,

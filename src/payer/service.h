@@ -24,7 +24,8 @@ typedef struct sb_service sb_service;
 
 /* One line of the log, machine-readable in parts. Borrowed for the call. */
 typedef struct sb_service_event {
-    const char *method, *path; /* the path without its query */
+    const char *method;
+    sb_str path; /* as it came, without its query; not fit to be shown as it is */
     const char *peer;
     unsigned status;
     uint64_t bytes;

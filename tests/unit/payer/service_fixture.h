@@ -193,7 +193,7 @@ static void send_to(fixture *f, const char *method, const char *target, const ch
 {
     SB_AUTO(sb_buf) names = SB_BUF_INIT;
     sb_server_header list[16];
-    sb_server_request request = {.method = method, .headers = list};
+    sb_server_request request = {.method = method, .raw_target = target, .headers = list};
     sb_server_handler handler = sb_service_handler(f->service);
     size_t body_max = 0;
     reply_cleanup(out);

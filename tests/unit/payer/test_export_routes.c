@@ -295,6 +295,8 @@ static void parameters_are_judged(void **state)
         {"?includeAssociatedData=LatestProvenanceResources", 400},
         {"?organizeOutputBy=Patient", 400},
         {"?unheard-of=1", 400},
+        {"?_type=%ff", 400},
+        {"?%ff=1", 400},
     };
     for (size_t i = 0; i < SB_ARRAY_LEN(cases); i++) {
         SB_AUTOFREE target = sb_printf(EXPORT "%s", cases[i].query);
@@ -310,6 +312,7 @@ static void leniency_passes_over_what_is_not_known_and_says_so(void **state)
     SB_AUTOFREE headers = with(auth, "Prefer: respond-async, handling=lenient\n");
     get(f, EXPORT "?_type=Patient&unheard-of=1&_typeFilter=x", headers, &r);
     assert_int_equal(r.status, 202);
+    expect(f, "GET", EXPORT "?%ff=1", headers, "", 400, NULL); /* of which nothing could be said */
     SB_AUTOFREE status = sb_str_dup(sb_str_from(reply_header(&r, "Content-Location") + strlen(BASE)));
     SB_AUTOJSON manifest = manifest_of(f, auth, status);
     SB_AUTOFREE errors = file_of(manifest, "error", "OperationOutcome");

@@ -339,7 +339,13 @@ static void a_strangers_text_makes_no_line_of_its_own(void **state)
     SB_AUTOFREE url = sb_printf("%s/%%1b[31m%%0a\"}%%c3", sb_sandbox_fhir_url(f->sandbox));
     ask(f, "GET", url, NULL, NULL, &r);
     assert_int_equal(r.status, 401);
+    SB_AUTOFREE malformed = sb_printf("%s/%%zz?patient=1", sb_sandbox_fhir_url(f->sandbox));
+    ask(f, "GET", malformed, NULL, NULL, &r);
+    assert_int_equal(r.status, 400);
+    assert_contains(sb_buf_cstr(&r.body), "OperationOutcome");
     sb_sandbox_stop(f->sandbox);
+    assert_contains(sb_buf_cstr(&f->log), "\"path\":\"/fhir/%zz\"");
+    f->log.len = (size_t)(strchr(f->log.ptr, '\n') - f->log.ptr);
     SB_AUTOJSON object = json_loadb(f->log.ptr, f->log.len, 0, NULL);
     assert_non_null(object);
     assert_null(memchr(f->log.ptr, 0x1b, f->log.len));
