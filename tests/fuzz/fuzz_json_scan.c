@@ -60,7 +60,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sb_status status = scan(text, 0, &whole, &err);
     fuzz_check_error(status, &err);
     FUZZ_REQUIRE("cut otherwise it ends the same", scan(text, data[0], &cut, &cut_err) == status);
-    FUZZ_REQUIRE("and says the same", status == SB_OK || strcmp(err.why, cut_err.why) == 0);
-    FUZZ_REQUIRE("and finds the same", sb_str_eq(sb_buf_str(&whole), sb_buf_str(&cut)));
+    FUZZ_REQUIRE("and finds the same", status != SB_OK || sb_str_eq(sb_buf_str(&whole), sb_buf_str(&cut)));
     return 0;
 }
