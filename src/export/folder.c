@@ -116,7 +116,11 @@ static sb_status claim_state(sb_folder *folder, bool create, sb_error *err)
     int fd;
     const char *leaf;
     struct stat st;
-    SB_TRY(sb_folder_at(folder, LOCK_NAME, create, &fd, &leaf, err));
+    sb_status found = sb_folder_at(folder, LOCK_NAME, create, &fd, &leaf, err);
+    if (found == SB_E_NOT_FOUND)
+        return sb_error_set(err, found, "there is no export in this folder", "%s has no " SB_FOLDER_STATE,
+                            "check the folder; `smartbulk export` begins a new one", folder->path);
+    SB_TRY(found);
     if (fstat(fd, &st) != 0)
         return failed(folder, "a folder could not be examined", SB_FOLDER_STATE, errno, err);
     if (st.st_uid != geteuid())
