@@ -72,14 +72,15 @@ class Process:
 class Sandbox:
     """`smartbulk sandbox`, and what it says of itself: the line that it is ready with, and one for each request."""
 
-    def __init__(self, t, *options):
-        self.process = t.start("sandbox", "--tls", "--json", "--verbose", *options)
+    def __init__(self, t, *options, tls=True):
+        self.process = t.start("sandbox", *(["--tls"] if tls else []), "--json", "--verbose", *options)
         line = self.process.popen.stdout.readline()
         assert line, f"the sandbox did not start: {self.process.wait()}"
         self.about = json.loads(line)
         self.url, self.register_url = self.about["fhirUrl"], self.about["registerUrl"]
-        self.ca = t.dir / "sandbox-ca.pem"  # its own goes with it
-        shutil.copy(self.about["caFile"], self.ca)
+        if tls:
+            self.ca = t.dir / "sandbox-ca.pem"  # its own goes with it
+            shutil.copy(self.about["caFile"], self.ca)
 
     def end(self):
         """End it as a person does; its summary, and its log of requests."""
@@ -129,8 +130,8 @@ class Context:
         self.payers.append(payer)
         return payer
 
-    def sandbox(self, *options):
-        sandbox = Sandbox(self, *options)
+    def sandbox(self, *options, **settings):
+        sandbox = Sandbox(self, *options, **settings)
         self.sandboxes.append(sandbox)
         return sandbox
 
