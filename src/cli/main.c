@@ -21,6 +21,7 @@ static const struct {
     {"export", cmd_export, "get a payer's data into a folder"},
     {"resume", cmd_resume, "go on with an export that was stopped"},
     {"status", cmd_status, "show where an export stands"},
+    {"verify", cmd_verify, "check the files of an export again, offline"},
     {"cancel", cmd_cancel, "give an export up, at the payer too"},
     {"key", cmd_key, "make, show and publish keys"},
     {"token", cmd_token, "print an access token, for scripts"},

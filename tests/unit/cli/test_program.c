@@ -149,13 +149,13 @@ static void assert_says(const char *text, const char *part)
 static void help_begins_with_an_example(void **state)
 {
     fixture *f = *state;
-    static const char *const commands[] = {"export", "resume", "status", "cancel", "key", "token", "sandbox"};
+    static const char *const commands[] = {"export", "resume", "status", "verify", "cancel", "key", "token", "sandbox"};
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         char command[64];
         (void)snprintf(command, sizeof(command), "%s --help", commands[i]);
         assert_int_equal(run(f, command), 0);
         assert_int_equal(strncmp(f->out, "Example: smartbulk", 8), 0);
-        if (i < 4)
+        if (i < 5)
             assert_says(f->out, "Exit status:");
         assert_string_equal(f->err, "");
     }
@@ -194,6 +194,7 @@ static void mistakes_name_what_is_right(void **state)
         {"resume", "which export? Give its folder"},
         {"resume a b", "one folder at a time"},
         {"status --jsno a", "did you mean --json?"},
+        {"verify a b", "one folder at a time"},
         {"cancel a b", "one folder at a time"},
     };
     write_script(f, "");
@@ -391,6 +392,23 @@ static void status_is_a_table_or_json(void **state)
     assert_int_equal(run(f, "status nothing"), 2);
 }
 
+static void verify_lists_what_is_wrong(void **state)
+{
+    fixture *f = *state;
+    write_script(f, "");
+    assert_int_equal(run(f, "verify claims"), 0);
+    assert_string_equal(f->out, "claims: 3 files, 12,345 resources, 67.9 MB: all as they were verified\n");
+    write_script(f, "problem Patient.000.ndjson its SHA-256 is another\n");
+    assert_int_equal(run(f, "verify claims"), 6);
+    assert_says(f->out, "Patient.000.ndjson: its SHA-256 is another\n");
+    assert_says(f->out, ": 1 problem\n");
+    assert_int_equal(run(f, "verify claims --json"), 6);
+    assert_says(f->out,
+                "{\"event\":\"problem\",\"file\":\"Patient.000.ndjson\",\"text\":\"its SHA-256 is another\"}\n");
+    assert_says(f->out, "\"problems\":1,\"status\":\"partial\",\"exit\":6}\n");
+    assert_int_equal(run(f, "verify nothing"), 2);
+}
+
 static void cancel_says_that_it_is_done(void **state)
 {
     fixture *f = *state;
@@ -469,6 +487,7 @@ int main(int argc, char **argv)
         T(json_goes_to_stdout_line_by_line),
         T(resume_takes_the_payer_from_the_folder),
         T(status_is_a_table_or_json),
+        T(verify_lists_what_is_wrong),
         T(cancel_says_that_it_is_done),
         T(a_terminal_gets_a_picture_and_is_left_clean),
         T(a_dumb_terminal_gets_plain_lines),
