@@ -86,6 +86,7 @@ int main(int argc, char **argv)
     sb_process_harden();
     keep_no_secrets_in_json();
     (void)signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write, which is checked; not a silent death */
+    (void)signal(SIGXFSZ, SIG_IGN); /* so is a file that reached the limit of its size (ulimit -f) */
     if (argc < 2) {
         print_help(stderr);
         return EXIT_USAGE;
