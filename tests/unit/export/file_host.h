@@ -19,6 +19,7 @@ typedef struct hosted {
     bool gzip;                   /* `bytes` is gzip, and is said to be */
     bool chunked, until_close;   /* instead of a Content-Length */
     bool no_ranges;
+    size_t range_lie;    /* of a range so few bytes are sent, though all are promised (chunked); 0: what is promised */
     bool no_conditions;  /* If-Range is not looked at */
     size_t range_len;    /* no more than so many bytes of a range at once; 0: all of it */
     const char *headers; /* more of them, each with its CRLF */

@@ -296,10 +296,14 @@ static void a_piece_of_the_rest_is_not_taken_for_the_rest(void **state)
     cut(e, &b, (hosted){.path = "/1", .cuts = 1, .cut_how = FAKE_CUT, .etag = "\"v1\"", .range_len = 100});
     list(e, (listing){.type = "Patient", .path = "/1"}); /* without a count nobody else would notice */
     e->host.files[0].cuts = 2;
-    run_all(e);
+    cut(e, &b, (hosted){.path = "/2", .cuts = 1, .cut_how = FAKE_CUT, .etag = "\"v1\"", .chunked = true});
+    e->host.files[1].range_lie = b.len / 3; /* it ends with the end of a line, perhaps, and of its chunks */
+    run_all(e);                             /* each answer brings a part of it, and none is taken for the end */
+    assert_content(e, "Patient.002.ndjson", b.bytes, b.len);
     assert_content(e, "Patient.000.ndjson", b.bytes, b.len);
     assert_content(e, "Patient.001.ndjson", b.bytes, b.len);
     assert_int_equal(e->host.files[0].ranges, 2);
+    assert_true(e->host.files[1].ranges > 1);
 }
 
 static void another_run_goes_on_with_a_part(void **state)
