@@ -183,11 +183,11 @@ static int key_new(int argc, char **argv)
     return code;
 }
 
-static const struct option file_longs[] = {{"passphrase-file", required_argument, NULL, OPT_PASSPHRASE_FILE},
-                                           {"passphrase-env", required_argument, NULL, OPT_PASSPHRASE_ENV},
-                                           {"compact", no_argument, NULL, OPT_COMPACT},
-                                           {"json", no_argument, NULL, OPT_JSON},
-                                           {NULL, 0, NULL, 0}};
+#define FILE_LONGS                                                                                                     \
+    {"passphrase-file", required_argument, NULL, OPT_PASSPHRASE_FILE},                                                 \
+    {                                                                                                                  \
+        "passphrase-env", required_argument, NULL, OPT_PASSPHRASE_ENV                                                  \
+    }
 
 /* The public keys of the files that are left in argv. */
 static sb_status read_files(key_args *a, int argc, char **argv, sb_jwks **out, sb_error *err)
@@ -201,12 +201,13 @@ static sb_status read_files(key_args *a, int argc, char **argv, sb_jwks **out, s
 
 static int key_jwks(int argc, char **argv)
 {
+    static const struct option longs[] = {FILE_LONGS, {"compact", no_argument, NULL, OPT_COMPACT}, {NULL, 0, NULL, 0}};
     key_args a = {.alg = NULL};
     sb_error err = SB_ERROR_INIT;
     sb_jwks *set = NULL;
     if (wants_help(argc, argv))
         return cli_help(help_jwks);
-    if (!parse(&a, "key jwks", argc, argv, "", file_longs))
+    if (!parse(&a, "key jwks", argc, argv, "", longs))
         return EXIT_USAGE;
     if (optind >= argc)
         return cli_usage("key jwks", "which key files?");
@@ -242,12 +243,13 @@ static int show_text(const sb_jwks *set)
 
 static int key_show(int argc, char **argv)
 {
+    static const struct option longs[] = {FILE_LONGS, {"json", no_argument, NULL, OPT_JSON}, {NULL, 0, NULL, 0}};
     key_args a = {.alg = NULL};
     sb_error err = SB_ERROR_INIT;
     sb_jwks *set = NULL;
     if (wants_help(argc, argv))
         return cli_help(help_show);
-    if (!parse(&a, "key show", argc, argv, "", file_longs))
+    if (!parse(&a, "key show", argc, argv, "", longs))
         return EXIT_USAGE;
     if (optind != argc - 1)
         return cli_usage("key show", optind >= argc ? "which key file?" : "one file at a time");
