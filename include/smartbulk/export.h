@@ -118,24 +118,29 @@ typedef struct sb_export_snapshot {
 typedef struct sb_export sb_export;
 
 /* Begin a new export in options->dir: lock the folder, write the journal. Nothing is asked of the payer yet. `payer` is
- * borrowed for the export's life. SB_E_USAGE: the folder holds an export already (the fix names `resume`) or other
- * files; a bad request (wrong type name, bad instant, `since` "last" without an earlier export). SB_E_BUSY: another
- * process. */
+ * borrowed for the export's life. SB_E_USAGE: a bad request (wrong type name, bad instant, `since` "last" without an
+ * earlier complete export of this request), in which case no folder is made; the folder holds an export already (the fix
+ * names `resume`; one that the payer never heard of is replaced) or other files. SB_E_BUSY: another process. */
 SB_PUBLIC sb_status sb_export_start(sb_payer *payer, const sb_export_request *request, const sb_export_options *options,
                                     sb_export **out, sb_error *err);
 
 /* What a folder's journal says of the payer: JSON settings for sb_payer_options.settings, malloc'ed; caller frees. */
 SB_PUBLIC sb_status sb_export_settings(const char *dir, char **out, sb_error *err);
 
-/* Continue the export in options->dir. `payer` may be NULL for cancel-less uses such as sb_export_snapshot(). */
+/* Continue the export in options->dir, from whatever moment its last run ended at. keep_remote, allow_bad_lines and
+ * max_line_bytes that are not given are those it began with. `payer` may be NULL to look only (sb_export_snapshot_get());
+ * SB_E_USAGE when it is not the payer the export is of. */
 SB_PUBLIC sb_status sb_export_resume(sb_payer *payer, const sb_export_options *options, sb_export **out, sb_error *err);
 
-/* Go through all that is left: kick-off, poll, manifest, download, DELETE. Blocks for as long as it takes. SB_OK: done;
- * SB_E_PARTIAL: see the folder's `rejected/`; SB_E_INTERRUPTED: the payer's cancel flag was set, resumable; others:
- * failed, resumable unless the fix says otherwise. */
+/* Go through all that is left: kick-off, poll, manifest, download, DELETE. Blocks for as long as it takes. SB_OK: done,
+ * all of it verified; SB_E_PARTIAL: see the folder's `rejected/` (the payer's copy is kept then, and running again tries
+ * once more what could not be had); SB_E_INTERRUPTED: the payer's cancel flag was set, resumable; others: failed,
+ * resumable unless the fix says otherwise. SB_E_NETWORK in SB_EXPORT_PHASE_NEW may mean that the answer to the kick-off
+ * was lost: running again asks for another job, and warns of the one that nobody knows. */
 SB_PUBLIC sb_status sb_export_run(sb_export *export_, sb_error *err);
 
-/* Give the job up: DELETE at the payer (STAT-07), mark the folder cancelled. Downloaded files stay. */
+/* Give the job up: DELETE at the payer (STAT-07), mark the folder cancelled. Downloaded files stay. Of an export that is
+ * done only the payer's copy goes. When the payer could not be told nothing is marked: try again. */
 SB_PUBLIC sb_status sb_export_cancel(sb_export *export_, sb_error *err);
 
 /* Where it stands. Cheap; any thread, also while sb_export_run() is under way. */
@@ -146,8 +151,10 @@ SB_PUBLIC void sb_export_free(sb_export *export_); /* releases the folder; NULL 
 /* Read-only look at a folder that another process may be working in. */
 SB_PUBLIC sb_status sb_export_status(const char *dir, sb_export_snapshot *out, sb_error *err);
 
-/* Check every file of a finished folder again, offline: size, SHA-256, every line. `on_problem` is told each difference
- * (missing, changed, bad line, unknown file). SB_OK; SB_E_PARTIAL when there were problems. */
+/* Check every file of a finished folder again, offline: size, SHA-256, every line; nothing is changed. `on_problem` (may
+ * be NULL) is told each difference (missing, changed, bad line, rejected, unknown file), one call at a time, from several
+ * threads; texts are terminal-safe. SB_OK; SB_E_PARTIAL when there were problems; SB_E_USAGE for an export that is not
+ * finished; SB_E_INTERRUPTED. */
 typedef struct sb_verify_result {
     uint64_t files, bytes, resources, problems;
 } sb_verify_result;

@@ -36,8 +36,8 @@ static sb_status holds_other_files(const char *dir, const char *other, sb_error 
                         "choose an empty or a new folder", dir, other);
 }
 
-/* The name of something in the folder that is none of our state; "" when there is nothing, or no folder. */
-static void find_other_file(const char *dir, char *out, size_t size)
+/* The name of something in the folder that is none of ours; "" when there is nothing, or no folder. */
+static void find_other_file(const char *dir, bool has_journal, char *out, size_t size)
 {
     DIR *handle = opendir(dir);
     out[0] = '\0';
@@ -46,7 +46,7 @@ static void find_other_file(const char *dir, char *out, size_t size)
     for (struct dirent *entry; !out[0] && (entry = readdir(handle)) != NULL;) {
         static const char *const passed_over[] = {".", "..", SB_FOLDER_STATE, "lost+found"};
         const char *name = entry->d_name;
-        bool other = true;
+        bool other = !has_journal || strcmp(name, SB_EVENT_LOG_NAME) != 0; /* which a run that never began has, too */
         for (size_t i = 0; i < SB_ARRAY_LEN(passed_over); i++)
             other &= strcmp(name, passed_over[i]) != 0;
         if (other)
@@ -55,17 +55,40 @@ static void find_other_file(const char *dir, char *out, size_t size)
     (void)closedir(handle);
 }
 
+/* An export that the payer never heard of (a wrong address, a refusal) does not hold its folder: whoever mends the
+ * command can give it again. All its facts are replaced. */
+static sb_status take_over_unbegun(sb_export *e, const char *dir, const sb_error *taken, sb_error *err)
+{
+    sb_export_phase phase;
+    SB_AUTOFREE sent = NULL;
+    SB_TRY(sb_journal_open(dir, false, false, &e->journal, err));
+    SB_TRY(sb_phase_get(e->journal, &phase, err));
+    SB_TRY(sb_journal_get(e->journal, "kickoff_sent", &sent, err));
+    if (phase == SB_EXPORT_PHASE_NEW && !sent)
+        return SB_OK;
+    if (err)
+        *err = *taken;
+    return taken->code;
+}
+
 /* Nothing is put among other files: nobody could tell later what came from the payer. */
 static sb_status open_new_journal(sb_export *e, const char *dir, sb_error *err)
 {
     char other[64];
+    sb_error taken = SB_ERROR_INIT;
     SB_AUTOFREE journal = sb_path_join(dir, SB_FOLDER_STATE "/journal.db");
     if (!journal)
         return sb_error_nomem(err);
-    find_other_file(dir, other, sizeof(other));
-    if (other[0] && access(journal, F_OK) != 0)
+    bool has_journal = access(journal, F_OK) == 0;
+    find_other_file(dir, has_journal, other, sizeof(other));
+    if (other[0] && !has_journal)
         return holds_other_files(dir, other, err);
-    SB_TRY(sb_journal_open(dir, true, false, &e->journal, err)); /* tells of an export that is there already */
+    sb_status status = sb_journal_open(dir, true, false, &e->journal, &taken);
+    if (status == SB_E_USAGE && has_journal)
+        status = take_over_unbegun(e, dir, &taken, err);
+    else if (status != SB_OK && err)
+        *err = taken;
+    SB_TRY(status);
     return other[0] ? holds_other_files(dir, other, err) : SB_OK;
 }
 

@@ -446,12 +446,39 @@ static void a_folder_is_one_exports_alone(void **state)
 {
     fixture *f = *state;
     sb_export *second = NULL;
+    happy_payer(f);
     start(f);
+    must(f, run(f));
     must_fail(f, sb_export_start(f->payer, &patients, &options, &second, &f->err), SB_E_BUSY, "another smartbulk");
     must_fail(f, sb_export_resume(f->payer, &options, &second, &f->err), SB_E_BUSY, "another smartbulk");
     close_it();
     must_fail(f, sb_export_start(f->payer, &patients, &options, &second, &f->err), SB_E_USAGE, "resume");
     assert_null(second);
+}
+
+static void an_export_that_never_began_does_not_hold_its_folder(void **state)
+{
+    fixture *f = *state;
+    const sb_export_request group = {.level = SB_EXPORT_GROUP, .group_id = "g"};
+    start(f);
+    assert_int_equal(run(f), SB_E_USAGE); /* 404: no such export */
+    close_it();
+    happy_payer(f);
+    must(f, sb_export_start(f->payer, &group, &options, &export_now, &f->err));
+    must(f, run(f));
+    assert_string_equal(last_asked(f, "$export")->url, BASE "/Group/g/$export");
+    close_it();
+    must_fail(f, sb_export_start(f->payer, &group, &options, &export_now, &f->err), SB_E_USAGE, "resume");
+}
+
+static void but_one_whose_kickoff_was_lost_does(void **state)
+{
+    fixture *f = *state;
+    answers(f, (bulk_answer){.url = "$export", .status = 0});
+    start(f);
+    assert_int_equal(run(f), SB_E_NETWORK);
+    close_it();
+    must_fail(f, sb_export_start(f->payer, &patients, &options, &export_now, &f->err), SB_E_USAGE, "resume");
 }
 
 static void a_folder_with_other_files_is_left_alone(void **state)
@@ -630,6 +657,8 @@ int main(void)
         T(an_empty_export_is_done),
         T(cancelling_deletes_the_job_and_ends_the_folder),
         T(a_folder_is_one_exports_alone),
+        T(an_export_that_never_began_does_not_hold_its_folder),
+        T(but_one_whose_kickoff_was_lost_does),
         T(a_folder_with_other_files_is_left_alone),
         T(a_wrong_request_makes_no_folder),
         T(an_export_of_another_payer_is_not_resumed),
