@@ -128,6 +128,7 @@ static void what_is_no_object_is_refused_at_its_place(void **state)
         {"{\"l\":{}}", 8},
         {"{\"l\":7}", 7},
         {"{\"skip\":[}]}", 12},
+        {"{\"skip\":[}}", 11},
         {"{\"skip\":]}", 10},
         {"{w:1}", 5},
         {"{\"\\ud800\":1}", 12},

@@ -129,6 +129,16 @@ static void patients_are_posted_and_never_logged(void **state)
     assert_false(told(f, "jane-doe"));
 }
 
+static void patients_are_never_left_out_for_want_of_a_post(void **state)
+{
+    fixture *f = *state;
+    answers(f, (bulk_answer){.url = "/metadata", .status = 404});
+    answers(f, (bulk_answer){.method = "POST", .status = 405});
+    answers(f, (bulk_answer)ACCEPTED);
+    must_fail(f, ask(f, &(sb_export_request){.level = SB_EXPORT_PATIENT, .patients = LIST("1")}), SB_E_SERVER, "405");
+    assert_int_equal(asked(f, "GET", "$export"), 0); /* it would bring everybody */
+}
+
 static void a_request_too_long_for_a_url_is_posted(void **state)
 {
     fixture *f = *state;
@@ -381,6 +391,7 @@ int main(void)
         T(every_parameter_has_its_form_in_a_query),
         T(lists_are_entries_of_their_own_where_bulk_data_4_is_spoken),
         T(patients_are_posted_and_never_logged),
+        T(patients_are_never_left_out_for_want_of_a_post),
         T(a_request_too_long_for_a_url_is_posted),
         T(bulk_data_4_is_asked_by_post),
         T(a_payer_with_earlier_versions_too_is_asked_by_get),
