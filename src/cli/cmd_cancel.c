@@ -23,7 +23,7 @@ static const char help_head[] =
     "\n";
 
 static const char help_tail[] = "\n"
-                                "Exit status: 0 done; 1 failed; 2 wrong usage, or no export there; 3 the payer refused "
+                                "Exit status: 0 done; 1 failed, or no export there; 2 wrong usage; 3 the payer refused "
                                 "us;\n4 the payer failed; 5 the network failed.\n";
 
 static const struct option long_options[] = {

@@ -20,7 +20,7 @@ static const char help[] =
     "\n"
     "      --json                   one JSON object; see smartbulk-status(1)\n"
     "\n"
-    "Exit status: 0 it was read, whatever it says; 1 it could not be read; 2 wrong usage, or no export there.\n";
+    "Exit status: 0 it was read, whatever it says; 1 it could not be read, or there is none; 2 wrong usage.\n";
 
 static int print_json(const char *dir, const sb_export_snapshot *now)
 {

@@ -21,7 +21,7 @@ static const char help[] =
     "\n"
     "      --json                   a JSON object for each problem and one for the whole; see smartbulk-verify(1)\n"
     "\n"
-    "Exit status: 0 all is as it was verified; 1 it could not be read; 2 wrong usage, or no export there;\n"
+    "Exit status: 0 all is as it was verified; 1 it could not be read, or there is none; 2 wrong usage;\n"
     "6 there are problems; 7 interrupted.\n";
 
 static atomic_bool cancel;

@@ -113,7 +113,10 @@ static int finish(const session_args *a, display *d, const char *payer_word, con
     int code = cli_fail(err, a->json);
     bool resumable = now->phase == SB_EXPORT_PHASE_NEW || now->phase == SB_EXPORT_PHASE_WAITING;
     if (!table && resumable)
-        (void)fprintf(stderr, "  then: smartbulk resume %s\n", shell_quote(a->export_.dir).text);
+        (void)fprintf(stderr,
+                      "  then: smartbulk resume %s, with what was wrong put right by an option;\n"
+                      "        for another address or request: export again, into another folder\n",
+                      shell_quote(a->export_.dir).text);
     return cli_finish(code);
 }
 

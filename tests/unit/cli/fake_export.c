@@ -154,7 +154,7 @@ sb_status sb_export_start(sb_payer *payer, const sb_export_request *r, const sb_
 sb_status sb_export_settings(const char *dir, char **out, sb_error *err)
 {
     if (strstr(dir, "nothing"))
-        return sb_error_set(err, SB_E_USAGE, "there is no export in this folder", "%s", "name the right one", dir);
+        return sb_error_set(err, SB_E_NOT_FOUND, "there is no export in this folder", "%s", "name the right one", dir);
     *out = strdup("{}");
     return SB_OK;
 }
