@@ -142,7 +142,7 @@ std::vector<input> worst_cases(size_t size)
     list.push_back(make_input("empty strings", repeat(size, [&] { return "[" + many("\"\"", N, ",") + "]"; })));
     list.push_back(make_input("empty containers", repeat(size, [&] { return "[" + many("{},[]", N, ",") + "]"; })));
     list.push_back(make_input("escapes", repeat(size, [&] { return "\"" + many("\\n\\\\\\\"", N, "") + "\""; })));
-    list.push_back(make_input("\\u escapes", repeat(size, [&] { return "\"" + many("\\u00e9", N, "") + "\""; })));
+    list.push_back(make_input("unicode escapes", repeat(size, [&] { return "\"" + many("\\u00e9", N, "") + "\""; })));
     list.push_back(make_input("surrogate pairs", repeat(size, [&] { return "\"" + many("\\ud83d\\ude00", N, "") + "\""; })));
     list.push_back(make_input("UTF-8 of 2 to 4 bytes", repeat(size, [&] { return "\"" + many("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", N, "") + "\""; })));
     list.push_back(make_input("short keys", repeat(size, [&] { return "[" + many("{\"a\":1}", N, ",") + "]"; })));
