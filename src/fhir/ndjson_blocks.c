@@ -165,10 +165,16 @@ static bool capture_string(sb_ndjson *n, const uint8_t *p, const sb_ndjson_strin
 {
     unsigned from = (unsigned)(open + 1);
     unsigned close = lowest(from < BLOCK ? s->quotes & ~UINT64_C(0) << from : 0);
-    sb_ndjson_capture(n, p + from, close - from);
-    if (close == BLOCK)
-        return false;
-    if ((is_key ? sb_ndjson_key_ends(n) : sb_ndjson_string_value_ends(n)) != NO_FAULT)
+    const char *raw = (const char *)p + from;
+    size_t len = close - from;
+    if (open < 0 || close == BLOCK) { /* it is in several blocks: what there is of it is put together */
+        sb_ndjson_capture(n, p + from, len);
+        if (close == BLOCK)
+            return false;
+        raw = n->capture;
+        len = n->m.captured;
+    }
+    if ((is_key ? sb_ndjson_key_ends(n, raw, len) : sb_ndjson_string_value_ends(n, raw, len)) != NO_FAULT)
         return true;
     if (n->m.member == MEMBER_OTHER)
         return false;

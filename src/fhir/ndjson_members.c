@@ -32,28 +32,30 @@ static int unescape(const char *raw, size_t *used)
     return (unsigned char)raw[1];
 }
 
-/* Is the captured string, decoded, this name? */
-static bool captured_is(const sb_ndjson *n, const char *name, size_t len)
+/* Is this raw text, decoded, that name? */
+static bool decodes_to(const char *raw, size_t raw_len, const char *name, size_t len)
 {
-    if (n->m.captured > SB_NDJSON_CAPTURE_MAX)
-        return false;
-    if (n->m.captured == len)
-        return memcmp(n->capture, name, len) == 0;
-    if (n->m.captured < len)
-        return false;
     size_t at = 0, matched = 0;
-    while (at < n->m.captured && matched < len) {
+    while (at < raw_len && matched < len) {
         size_t used = 1;
-        int c = n->capture[at] == '\\' ? unescape(n->capture + at, &used) : (unsigned char)n->capture[at];
+        int c = raw[at] == '\\' ? unescape(raw + at, &used) : (unsigned char)raw[at];
         if (c != (unsigned char)name[matched])
             return false;
         at += used;
         matched++;
     }
-    return at == n->m.captured && matched == len;
+    return at == raw_len && matched == len;
 }
 
-#define CAPTURED_IS(n, lit) captured_is((n), "" lit, sizeof(lit) - 1)
+/* The same, quick where nothing is escaped. A text that was too long to keep is no name of ours. */
+static inline bool is_text(const char *raw, size_t raw_len, const char *name, size_t len)
+{
+    if (raw_len == len)
+        return memcmp(raw, name, len) == 0;
+    return raw_len > len && raw_len <= SB_NDJSON_CAPTURE_MAX && decodes_to(raw, raw_len, name, len);
+}
+
+#define IS(lit) is_text(raw, len, "" lit, sizeof(lit) - 1)
 
 static bool watched(const sb_ndjson *n)
 {
@@ -68,48 +70,48 @@ void sb_ndjson_string_begins(sb_ndjson *n, bool is_key)
         n->m.capturing = watched(n);
 }
 
-sb_ndjson_reason sb_ndjson_key_ends(sb_ndjson *n)
+sb_ndjson_reason sb_ndjson_key_ends(sb_ndjson *n, const char *raw, size_t len)
 {
     n->m.capturing = false;
     n->m.member = MEMBER_OTHER;
     if (n->m.path == 0) {
-        if (CAPTURED_IS(n, "resourceType")) {
+        if (IS("resourceType")) {
             n->m.member = MEMBER_RESOURCE_TYPE;
             if (n->m.seen_resource_type)
                 return SB_NDJSON_TWO_RESOURCE_TYPES;
             n->m.seen_resource_type = true;
-        } else if (CAPTURED_IS(n, "id")) {
+        } else if (IS("id")) {
             n->m.member = MEMBER_ID;
             if (n->m.seen_id)
                 return SB_NDJSON_TWO_IDS;
             n->m.seen_id = true;
-        } else if (n->require_deletes && CAPTURED_IS(n, "entry")) {
+        } else if (n->require_deletes && IS("entry")) {
             n->m.member = MEMBER_ENTRY;
         }
-    } else if (n->m.path == 2 && CAPTURED_IS(n, "request")) {
+    } else if (n->m.path == 2 && IS("request")) {
         n->m.member = MEMBER_REQUEST;
-    } else if (n->m.path == 3 && CAPTURED_IS(n, "method")) {
+    } else if (n->m.path == 3 && IS("method")) {
         n->m.member = MEMBER_METHOD;
     }
     return NO_FAULT;
 }
 
-sb_ndjson_reason sb_ndjson_string_value_ends(sb_ndjson *n)
+sb_ndjson_reason sb_ndjson_string_value_ends(sb_ndjson *n, const char *raw, size_t len)
 {
     n->m.capturing = false;
     switch (n->m.member) {
     case MEMBER_RESOURCE_TYPE:
-        if (n->m.captured == 0)
+        if (len == 0)
             return SB_NDJSON_RESOURCE_TYPE_FORM;
-        if (n->resource_type_len > 0 && !captured_is(n, n->resource_type, n->resource_type_len))
+        if (n->resource_type_len > 0 && !is_text(raw, len, n->resource_type, n->resource_type_len))
             return SB_NDJSON_OTHER_RESOURCE_TYPE;
         break;
     case MEMBER_ID:
-        if (n->m.captured == 0)
+        if (len == 0)
             return SB_NDJSON_ID_FORM;
         break;
     case MEMBER_METHOD:
-        if (CAPTURED_IS(n, "DELETE"))
+        if (IS("DELETE"))
             n->m.entry_deletes = true;
         else
             return SB_NDJSON_NOT_A_DELETE;

@@ -62,11 +62,11 @@ static void string_ends(sb_ndjson *n, const uint8_t *p)
         n->at = AT_COLON;
         n->m.member = MEMBER_OTHER;
         if (n->m.capturing)
-            fault_if_any(n, p, sb_ndjson_key_ends(n));
+            fault_if_any(n, p, sb_ndjson_key_ends(n, n->capture, n->m.captured));
     } else {
         n->at = AT_AFTER_VALUE;
         if (n->m.capturing)
-            fault_if_any(n, p, sb_ndjson_string_value_ends(n));
+            fault_if_any(n, p, sb_ndjson_string_value_ends(n, n->capture, n->m.captured));
     }
 }
 

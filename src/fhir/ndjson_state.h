@@ -239,8 +239,9 @@ static inline void sb_ndjson_set_window(uint64_t *is_object, uint32_t depth, uin
 #define NO_FAULT ((sb_ndjson_reason)0)
 
 void sb_ndjson_string_begins(sb_ndjson *n, bool is_key);
-sb_ndjson_reason sb_ndjson_key_ends(sb_ndjson *n);
-sb_ndjson_reason sb_ndjson_string_value_ends(sb_ndjson *n);
+/* A string that matters ends: its raw text, escapes and all, or as much of it as was captured. */
+sb_ndjson_reason sb_ndjson_key_ends(sb_ndjson *n, const char *raw, size_t len);
+sb_ndjson_reason sb_ndjson_string_value_ends(sb_ndjson *n, const char *raw, size_t len);
 /* A value begins: a string ('"'), a container ('{' or '[') or anything else. Called before the depth changes. */
 sb_ndjson_reason sb_ndjson_value_begins(sb_ndjson *n, char kind);
 /* A container is about to close, at the depth it has. */
