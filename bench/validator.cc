@@ -25,7 +25,8 @@
 
 #include "validator_peers.h"
 
-namespace {
+namespace
+{
 
 const size_t PIECE = 64 * 1024; /* what the download engine feeds at a time */
 
@@ -60,9 +61,8 @@ std::vector<contestant> contestants(bool all)
 {
     std::vector<contestant> list;
     for (size_t i = 0; peer_engines[i]; i++)
-        list.push_back({std::string("smartbulk ") + peer_engines[i], [i](const input &in) {
-                            return peer_smartbulk(i, in.text.data(), in.text.size(), PIECE);
-                        }});
+        list.push_back({std::string("smartbulk ") + peer_engines[i],
+                        [i](const input &in) { return peer_smartbulk(i, in.text.data(), in.text.size(), PIECE); }});
     list.push_back({"simdjson parse_many", run_simdjson});
     if (all) {
         list.push_back({"jansson", [](const input &in) { return peer_jansson(in.text.data(), in.text.size()); }});
@@ -137,14 +137,18 @@ std::vector<input> worst_cases(size_t size)
     list.push_back(make_input("deep objects (500)", repeat(size, [&] { return nested(500, "{\"a\":", "}"); })));
     list.push_back(make_input("ups and downs", repeat(size, [&] { return "[" + many("[[[[1]]]]", N, ",") + "]"; })));
     list.push_back(make_input("one-digit numbers", repeat(size, [&] { return "[" + many("1", N, ",") + "]"; })));
-    list.push_back(make_input("numbers with exponents", repeat(size, [&] { return "[" + many("-1.5e-7", N, ",") + "]"; })));
+    list.push_back(
+        make_input("numbers with exponents", repeat(size, [&] { return "[" + many("-1.5e-7", N, ",") + "]"; })));
     list.push_back(make_input("literals", repeat(size, [&] { return "[" + many("true,null", N, ",") + "]"; })));
     list.push_back(make_input("empty strings", repeat(size, [&] { return "[" + many("\"\"", N, ",") + "]"; })));
     list.push_back(make_input("empty containers", repeat(size, [&] { return "[" + many("{},[]", N, ",") + "]"; })));
     list.push_back(make_input("escapes", repeat(size, [&] { return "\"" + many("\\n\\\\\\\"", N, "") + "\""; })));
     list.push_back(make_input("unicode escapes", repeat(size, [&] { return "\"" + many("\\u00e9", N, "") + "\""; })));
-    list.push_back(make_input("surrogate pairs", repeat(size, [&] { return "\"" + many("\\ud83d\\ude00", N, "") + "\""; })));
-    list.push_back(make_input("UTF-8 of 2 to 4 bytes", repeat(size, [&] { return "\"" + many("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", N, "") + "\""; })));
+    list.push_back(
+        make_input("surrogate pairs", repeat(size, [&] { return "\"" + many("\\ud83d\\ude00", N, "") + "\""; })));
+    list.push_back(make_input("UTF-8 of 2 to 4 bytes", repeat(size, [&] {
+                                  return "\"" + many("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", N, "") + "\"";
+                              })));
     list.push_back(make_input("short keys", repeat(size, [&] { return "[" + many("{\"a\":1}", N, ",") + "]"; })));
     list.push_back(make_input("short lines", repeat(size, [] { return "1"; })));
     list.push_back(make_input("white space", repeat(size, [&] { return "[" + many("1", N, " , ") + "]"; })));
