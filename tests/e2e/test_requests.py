@@ -224,12 +224,14 @@ def test_a_token_endpoint_that_redirects_gets_no_second_assertion(t):
 
 def test_sixteen_downloads_that_get_a_401_at_once_ask_for_one_token(t):
     payer = t.payer(data.files(claim_files=14))
-    together = threading.Barrier(16, timeout=60)
+
+    def revoke():  # once, before the first of them is answered: what comes after is a new token
+        with payer.lock:
+            payer.tokens = {token: 0 for token in payer.tokens}
+    together = threading.Barrier(16, action=revoke, timeout=60)
 
     def storm(_request):
         together.wait()  # all sixteen are there: now each is told that its token is no good
-        with payer.lock:
-            payer.tokens = {token: 0 for token in payer.tokens}
         return outcome(401, "login", "revoked", {"WWW-Authenticate": 'Bearer error="invalid_token"'})
     payer.when("GET", FILES, storm, times=16)
     t.export(payer, "--connections", "16")
