@@ -9,8 +9,8 @@
 
 #define WORDS_MAX      (64 * 1024)   /* of an error's body: OperationOutcomes have a KB or two, we show one line */
 #define WORDS_READ_MAX (1024 * 1024) /* no error is longer: an endless one is not listened to */
-#define STRONG_AGE_S                                                                                                   \
-    60 /* a Last-Modified this much older than Date is not of a file still changing  RFC 9110 §8.8.2.2 */
+/* a Last-Modified this much older than Date is not of a file still changing.                RFC 9110 §8.8.2.2 */
+#define STRONG_AGE_S 60
 
 int sb_transfer_http_status(const sb_transfer *t)
 {

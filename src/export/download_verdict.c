@@ -2,15 +2,16 @@
 /* download_verdict.c - what to make of an answer that has come to its end: the file is kept, rejected, asked for again,
  * given up, or left for a run that has new URLs.
  *
- *   200, 206 whole ── lines good, count right ──────► KEEPING
- *      │            └ bad lines, wrong count ───────► REJECTING: as received, with its list             FILE-02,
- * FILE-03 └ not NDJSON at all: HTML, an OperationOutcome ► words; again while it may pass, else given up REAL-06 3xx ──
- * policy ──► the next hop                                                                             USE-03 401 ──
- * that token is rejected, a new one, once more; twice: SB_E_AUTH                                      USE-04 403 404
- * 410 ──► the URL has expired                                                                       FILE-04 416 ──►
- * what we have is of no use: from the beginning                                                     FILE-05 408 425 429
- * 5xx, no answer, a broken one ──► again after a while, going on where it broke off when that can be proved other ──►
- * FAILED                                                                                                  */
+ *   200, 206 whole ─┬─ lines good, count right ──────► KEEPING
+ *                   ├─ bad lines, wrong count ───────► REJECTING: as received, with its list        FILE-02, FILE-03
+ *                   └─ HTML, an OperationOutcome ────► words; again while it may pass, else given up        REAL-06
+ *   3xx ──────────────── policy ─────────────────────► the next hop                                         USE-03
+ *   401 ──────────────── that token is rejected ─────► once more with a new one; twice: SB_E_AUTH           USE-04
+ *   403 404 410 ──────────────────────────────────────► the URL has expired                                 FILE-04
+ *   416 ──────────────── what we have is of no use ──► from the beginning                                   FILE-05
+ *   408 425 429 5xx, no answer, a broken one ────────► again after a while, going on where it broke off when
+ *                                                      that can be proved
+ *   other ───────────────────────────────────────────► FAILED */
 #include <stdio.h>
 
 #include "export/download_internal.h"

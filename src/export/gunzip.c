@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gunzip.c - gzip members (RFC 1952), one after the other, on zlib. Owns zlib's state and one output buffer.
  *
- *      START ──► MEMBER ──► BETWEEN ──► MEMBER …      BETWEEN and START are where a stream may end (START: it was
- * empty, which is for the caller to judge) */
+ *   START ──► MEMBER ──► BETWEEN
+ *                ▲           │
+ *                └───────────┘ another member
+ *
+ * A stream may end in BETWEEN, and in START: then it was empty, which is for the caller to judge. */
 #include "export/gunzip.h"
 
 #define ZLIB_CONST /* next_in is const */

@@ -17,9 +17,9 @@
  *   crash in 3       SQLite: the whole group says KEEPING, or none does.
  *   crash in 3…6     The row says KEEPING, so the part is whole and on disk (2), and is either still a part or in its
  *                    place (4 is one rename a file). Whichever it is, settling goes on with 4, which is done when it
- * was done, then 5 and 6. That a file in the place is ours, and not somebody's that was there before, is known because
- * the part is gone: only our own rename takes it away. crash after 6    The row says DONE; it says so only after 5, so
- * that the file is in its place for good.
+ *                    was done, then 5 and 6. That a file in the place is ours, and not somebody's that was there
+ *                    before, is known because the part is gone: only our own rename takes it away.
+ *   crash after 6    The row says DONE; it says so only after 5, so that the file is in its place for good.
  *
  * So a file is never fetched again once its row says KEEPING, nothing is ever in a place that was not judged, and what
  * is recorded DONE is on disk. Two things in the same place cannot be: renames never replace. */

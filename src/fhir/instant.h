@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* instant.h - FHIR's instant, dateTime and date: read, compared, and written as RFC 3339 in UTC.          EXP-03,
- * FILE-08
+/* instant.h - FHIR's instant, dateTime and date: read, compared, and written as RFC 3339 in UTC.
+ *                                                                                                      EXP-03, FILE-08
  *
  * Proleptic Gregorian, years 0001 to 9999, as FHIR has them; no time zone database, no locale. Any thread. */
 #ifndef SB_FHIR_INSTANT_H

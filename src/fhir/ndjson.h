@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ndjson.h - is every line of this NDJSON stream a FHIR resource?  Checked while it streams by.           FILE-02,
- * FILE-03
+/* ndjson.h - is every line of this NDJSON stream a FHIR resource?  Checked while it streams by.
+ *                                                                                                     FILE-02, FILE-03
  *
  * Bytes go in, in pieces of any size; counts and the list of bad lines come out. How the stream is cut never changes
  * what is found. No line is ever buffered: memory is the same few KB for a line of 100 bytes and of 200 MB. Knows

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* parameters.h - FHIR Parameters: the body of a kick-off by POST, built by the client, read by the server.   EXP-02,
- * EXP-03
+/* parameters.h - FHIR Parameters: the body of a kick-off by POST, built by the client, read by the server.
+ *                                                                                                      EXP-02, EXP-03
  *
  * A thin layer over jansson: the client adds by name and kind, the server walks over name, kind and value without
  * knowing how value[x] is spelled. Knows no parameter's name or meaning. Any thread; one document is for one thread at
