@@ -12,6 +12,8 @@
 
 #include <smartbulk/process.h>
 
+#define HIDDEN_MIN 8 /* shorter ones are no secrets, and stand in any text */
+
 struct sb_secret {
     size_t map_len; /* the whole mapping, this header included */
     size_t len;
@@ -28,6 +30,17 @@ void sb_buf_wipe(sb_buf *buf)
 {
     sb_wipe(buf->ptr, buf->cap);
     sb_buf_cleanup(buf);
+}
+
+void sb_secret_hide(char *text, size_t len, sb_str secret)
+{
+    char *at = text;
+    if (!text || secret.len < HIDDEN_MIN)
+        return;
+    while ((at = memmem(at, len - (size_t)(at - text), secret.ptr, secret.len)) != NULL) {
+        memset(at, '*', secret.len);
+        at += secret.len;
+    }
 }
 
 bool sb_secret_equal(const void *a, const void *b, size_t len)

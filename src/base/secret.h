@@ -25,6 +25,8 @@ void sb_secret_truncate(sb_secret *secret, size_t len); /* shorter only; wipes t
 void sb_wipe(void *ptr, size_t len);
 /* Wipe a buffer's whole capacity, then free it. */
 void sb_buf_wipe(sb_buf *buf);
+/* Blot out every place where `secret` stands in `text`: what a peer repeats of what we sent it must not be shown. */
+void sb_secret_hide(char *text, size_t len, sb_str secret);
 /* True when equal; takes as long for any difference. */
 bool sb_secret_equal(const void *a, const void *b, size_t len);
 

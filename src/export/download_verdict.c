@@ -7,13 +7,14 @@
  *                   └─ HTML, an OperationOutcome ────► words; again while it may pass, else given up        REAL-06
  *   3xx ──────────────── policy ─────────────────────► the next hop                                         USE-03
  *   401 ──────────────── that token is rejected ─────► once more with a new one; twice: SB_E_AUTH           USE-04
- *   403 404 410 ──────────────────────────────────────► the URL has expired                                 FILE-04
+ *   403 404 410 ─────────────────────────────────────► the URL has expired                                 FILE-04
  *   416 ──────────────── what we have is of no use ──► from the beginning                                   FILE-05
  *   408 425 429 5xx, no answer, a broken one ────────► again after a while, going on where it broke off when
  *                                                      that can be proved
  *   other ───────────────────────────────────────────► FAILED */
 #include <stdio.h>
 
+#include "base/secret.h"
 #include "export/download_internal.h"
 #include "fhir/operation_outcome.h"
 #include "fhir/safe_line.h"
@@ -243,6 +244,15 @@ void sb_transfer_failed(sb_transfer *t, sb_status status, const sb_error *err)
     again_later(t, status == SB_E_NETWORK ? SB_E_NETWORK : SB_E_SERVER, err);
 }
 
+/* A server may repeat the token in its words: they are shown and logged. */
+static void hide_token(sb_transfer *t, const sb_token *token)
+{
+    sb_str text = sb_str_from(sb_token_text(token));
+    decode_words(t);
+    sb_secret_hide(t->words.ptr, t->words.len, text);
+    sb_secret_hide(t->content.head.ptr, t->content.head.len, text);
+}
+
 static void follow(sb_transfer *t)
 {
     SB_AUTO(sb_url) next = SB_URL_INIT;
@@ -372,6 +382,8 @@ void sb_transfer_judge(sb_transfer *t, CURLcode rc)
     int status = sb_transfer_http_status(t);
     sb_token *token = t->token ? sb_token_ref(t->token) : NULL;
     sb_transfer_forget_request(t);
+    if (token)
+        hide_token(t, token);
     if (rc == CURLE_OK && t->status == SB_OK && t->body == BODY_NONE && t->head_done)
         t->status = sb_transfer_begin_body(t); /* it has no body */
     if (rc == CURLE_OK && was_cut(t))

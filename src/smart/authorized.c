@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/secret.h"
 #include "fhir/operation_outcome.h"
 #include "smart/foreign_text.h"
 #include "smart/payer_internal.h"
@@ -158,6 +159,7 @@ static sb_status send_with_token(sb_payer *payer, sb_http_request *request, cons
         request->bearer = sb_token_text(token);
         sb_status status = payer->transport.send(payer->transport.impl, request, response, err);
         request->bearer = NULL;
+        sb_secret_hide(response->body.ptr, response->body.len, sb_str_from(sb_token_text(token)));
         if (status != SB_OK || response->status != 401)
             return status;
         if (came_from_elsewhere(response, url))

@@ -83,6 +83,23 @@ static void a_second_refusal_is_final_and_everything_stays_pending(void **state)
     no_parts_are_left(e);
 }
 
+static void a_token_that_a_file_server_repeats_is_not_shown(void **state)
+{
+    engine *e = *state;
+    static const char words[] = "{\"resourceType\":\"OperationOutcome\",\"issue\":[{\"severity\":\"error\","
+                                "\"code\":\"value\",\"diagnostics\":\"who is repeated-token-1\"}]}";
+    tokens(e, NULL, TOKEN("repeated-token-1", 300));
+    (void)snprintf(e->host.token, sizeof(e->host.token), "repeated-token-1");
+    file_host_add(&e->host, &(hosted){.path = "/1", .status = 400, .words = words, .needs_token = true});
+    file_host_add(&e->host, &(hosted){.path = "/2", .bytes = words, .needs_token = true}); /* a 200 that is no file */
+    list(e, (listing){.type = "Patient", .path = "/1", .needs_token = true});
+    list(e, (listing){.type = "Patient", .path = "/2", .needs_token = true});
+    assert_int_equal(run(e), SB_E_SERVER);
+    assert_null(strstr(e->err.why, "repeated-token"));
+    assert_non_null(strstr(e->log, "who is *"));
+    assert_null(strstr(e->log, "repeated-token"));
+}
+
 static void a_token_that_cannot_be_had_ends_the_run(void **state)
 {
     engine *e = *state;
@@ -258,6 +275,7 @@ int main(void)
         TE(a_refused_token_is_replaced_without_a_word),
         TE(a_storm_of_refusals_makes_one_token_request),
         TE(a_second_refusal_is_final_and_everything_stays_pending),
+        TE(a_token_that_a_file_server_repeats_is_not_shown),
         TE(a_token_that_cannot_be_had_ends_the_run),
         TE(a_foreign_host_does_not_see_the_token_and_the_other_files_come),
         TE(a_redirect_takes_the_token_nowhere_else),

@@ -248,6 +248,17 @@ static void types_that_the_grant_lacks_are_named(void **state)
     assert_uncovered(f, TOKEN_BODY("a"), "Patient, ExplanationOfBenefit"); /* as asked: too little */
 }
 
+static void a_token_that_the_payer_repeats_is_not_shown(void **state)
+{
+    fixture *f = *state;
+    SB_AUTO(sb_http_response) response = SB_HTTP_RESPONSE_INIT;
+    sb_http_request request = {.method = "GET", .url = BASE "/data"};
+    fixture_issues(f, TOKEN_BODY("top-secret-token"), false);
+    fake_add(&f->fake, (fake_answer){.url = "/data", .status = 400, .body = "top-secret-token, or top-secret-token?"});
+    assert_int_equal(sb_payer_send(f->payer, &request, &response, &f->err), SB_OK);
+    assert_string_equal(response.body.ptr, "****************, or ****************?");
+}
+
 #define AUTHORIZED_TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 
 int main(void)
@@ -263,6 +274,7 @@ int main(void)
         AUTHORIZED_TEST(a_401_from_where_a_redirect_led_says_nothing_of_the_token),
         AUTHORIZED_TEST(plain_requests_never_carry_it),
         AUTHORIZED_TEST(a_payer_without_authorization_that_wants_some_is_told),
+        AUTHORIZED_TEST(a_token_that_the_payer_repeats_is_not_shown),
         AUTHORIZED_TEST(types_that_the_grant_lacks_are_named),
     };
     return cmocka_run_group_tests_name("authorized", tests, NULL, NULL);

@@ -277,6 +277,18 @@ static void basic_with_a_scope_asks_for_it(void **state)
                         "grant_type=client_credentials&scope=system%2FPatient.rs%20system%2FCoverage.rs");
 }
 
+static void a_client_secret_that_the_payer_repeats_is_not_shown(void **state)
+{
+    fixture *f = *state;
+    f->options.method = SB_AUTH_CLIENT_SECRET_BASIC;
+    f->options.wish.wants_audience = false;
+    assert_int_equal(sb_secret_new(SB_STR_LIT("correct-horse"), &f->secret, NULL), SB_OK);
+    answers(f, 401, "{\"error\":\"invalid_client\",\"error_description\":\"it is not correct-horse here\"}");
+    assert_int_equal(fetch(f, false), SB_E_AUTH);
+    assert_non_null(strstr(f->err.why, "it is not *"));
+    assert_null(strstr(f->err.why, "correct-horse"));
+}
+
 static void discovery_is_asked_once(void **state)
 {
     fixture *f = *state;
@@ -342,6 +354,7 @@ int main(void)
         CLIENT_TEST(the_life_counts_from_before_the_request),
         CLIENT_TEST(a_narrow_grant_is_warned_of_once),
         CLIENT_TEST(nothing_secret_is_logged),
+        CLIENT_TEST(a_client_secret_that_the_payer_repeats_is_not_shown),
         CLIENT_TEST(an_error_that_calls_itself_200_is_a_refusal),
         CLIENT_TEST(basic_with_no_scope_has_an_empty_body),
         CLIENT_TEST(basic_with_a_scope_asks_for_it),
