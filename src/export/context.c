@@ -74,9 +74,36 @@ void sb_context_warn(const sb_export_context *context, const char *fmt, ...)
     sb_context_tell(context, SB_EXPORT_WARNING, text, 0);
 }
 
-const char *sb_context_says(sb_str body, sb_outcome *outcome, char *out, size_t size)
+static bool is_of_an_id(char c)
+{
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-' || c == '_';
+}
+
+/* Blot out an id where it stands alone, not as a piece of a longer word. */
+static void hide_id(char *text, const char *id)
+{
+    size_t len = strlen(id);
+    for (char *at = text; len > 0 && (at = strstr(at, id)) != NULL; at += len)
+        if ((at == text || !is_of_an_id(at[-1])) && !is_of_an_id(at[len]))
+            memset(at, '*', len);
+}
+
+static void hide_patients(const sb_export_context *context, char *text)
+{
+    const json_t *patients = json_object_get(context->request, "patients");
+    for (size_t i = 0; i < json_array_size(patients) && text[0]; i++) {
+        const char *reference = json_string_value(json_array_get(patients, i));
+        const char *slash = strrchr(reference, '/');
+        hide_id(text, slash ? slash + 1 : reference);
+    }
+}
+
+const char *sb_context_says(const sb_export_context *context, sb_str body, sb_outcome *outcome, char *out, size_t size)
 {
     if (sb_outcome_parse(body, outcome, NULL) == SB_OK)
-        return sb_foreign_text(sb_str_from(outcome->text), out, size);
-    return sb_foreign_text(body, out, SB_MIN(size, (size_t)SHOWN_MAX));
+        (void)sb_foreign_text(sb_str_from(outcome->text), out, size);
+    else
+        (void)sb_foreign_text(body, out, SB_MIN(size, (size_t)SHOWN_MAX));
+    hide_patients(context, out);
+    return out;
 }

@@ -14,6 +14,7 @@ typedef struct sb_export_context {
     sb_payer *payer;
     sb_journal *journal;
     sb_event_log *log;
+    const json_t *request;                                      /* what is asked: request.h's canonical form */
     void (*on_event)(void *impl, const sb_export_event *event); /* never NULL; serialises */
     void *on_event_impl;
 } sb_export_context;
@@ -36,7 +37,8 @@ void sb_context_tell(const sb_export_context *context, sb_export_event_kind kind
 void sb_context_warn(const sb_export_context *context, const char *fmt, ...) SB_PRINTF(2, 3);
 
 /* What an answer that is no success says, for an error's `why`: its OperationOutcome, else the beginning of its body,
- * safe to show. `outcome` gets the OperationOutcome (all zero: none). Returns `out`. */
-const char *sb_context_says(sb_str body, sb_outcome *outcome, char *out, size_t size);
+ * safe to show: without the patients that were asked for, should it name them. `outcome` gets the OperationOutcome (all
+ * zero: none). Returns `out`. */
+const char *sb_context_says(const sb_export_context *context, sb_str body, sb_outcome *outcome, char *out, size_t size);
 
 #endif

@@ -160,6 +160,7 @@ static sb_status open_rest(sb_export *e, sb_error *err)
     SB_AUTOFREE id = NULL;
     sb_export_snapshot snapshot;
     e->context.journal = e->journal;
+    e->context.request = e->request;
     SB_TRY(sb_status_read(e->journal, 0, &snapshot, err));
     e->phase = snapshot.phase;
     e->resumed_files = snapshot.files_done;
@@ -302,7 +303,7 @@ sb_status sb_export_delete_remote(sb_export *export_, sb_error *err)
     SB_TRY(sb_payer_send(export_->payer, &request, &response, err));
     if ((response.status >= 200 && response.status < 300) || response.status == 404 || response.status == 410)
         return SB_OK;
-    (void)sb_context_says(sb_buf_str(&response.body), &outcome, says, sizeof(says));
+    (void)sb_context_says(&export_->context, sb_buf_str(&response.body), &outcome, says, sizeof(says));
     sb_error_set(err, response.status == 403 ? SB_E_AUTH : SB_E_SERVER, "the payer did not delete its copy",
                  "DELETE of the export answered %d%s%s",
                  "it will expire by itself; until then it may count against what this client may have", response.status,

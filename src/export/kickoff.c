@@ -289,7 +289,7 @@ static sb_status try_method(kickoff *k, char **poll_url, bool *wrong_method, sb_
             log_kickoff(k, NULL);
             return accepted(k, poll_url, err);
         }
-        (void)sb_context_says(sb_buf_str(&k->response.body), &k->outcome, k->says, sizeof(k->says));
+        (void)sb_context_says(k->context, sb_buf_str(&k->response.body), &k->outcome, k->says, sizeof(k->says));
         log_kickoff(k, NULL);
         if (is_lost_in_a_gateway(k->response.status) && !sb_outcome_is_error(&k->outcome)) {
             (void)lost(err, k->response.status == 502 ? "a gateway lost it (502)" : "a gateway gave up waiting (504)");
@@ -378,8 +378,9 @@ static sb_status warn_of_lost_job(const sb_export_context *context, sb_error *er
     return SB_OK;
 }
 
-sb_status sb_kickoff(const sb_export_context *context, const json_t *request, char **poll_url, sb_error *err)
+sb_status sb_kickoff(const sb_export_context *context, char **poll_url, sb_error *err)
 {
+    const json_t *request = context->request;
     __attribute__((cleanup(kickoff_cleanup))) kickoff k = {.context = context, .request = request};
     SB_AUTO(sb_buf) uncovered = SB_BUF_INIT;
     *poll_url = NULL;

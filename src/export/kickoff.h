@@ -16,6 +16,6 @@
 /* *poll_url: where the job is asked for, malloc'ed; its origin may see the token. The caller puts it into the journal,
  * and forgets "kickoff_sent" with it. SB_E_AUTH (401, 403), SB_E_USAGE (400, 404: a parameter, the address), SB_E_SERVER,
  * SB_E_NETWORK, SB_E_INTERRUPTED; err->http_status is the answer's. */
-sb_status sb_kickoff(const sb_export_context *context, const json_t *request, char **poll_url, sb_error *err);
+sb_status sb_kickoff(const sb_export_context *context, char **poll_url, sb_error *err);
 
 #endif

@@ -61,7 +61,8 @@ static sb_status finish_page(getter *g, sb_error *err)
     a->is_page = !a->found.is_outcome;
     if (!a->is_page) {
         a->outcome = a->found.outcome;
-        (void)sb_context_says(sb_str_from(a->outcome.text), &(sb_outcome){.issues = 0}, a->says, sizeof(a->says));
+        (void)sb_context_says(g->context, sb_str_from(a->outcome.text), &(sb_outcome){.issues = 0}, a->says,
+                              sizeof(a->says));
     }
     return SB_OK;
 }
@@ -73,7 +74,7 @@ static sb_status take_answer(getter *g, sb_error *err)
     if (a->status == 200)
         return finish_page(g, err);
     sb_str body = a->body.len > 0 ? sb_buf_str(&a->body) : sb_buf_str(&a->response.body);
-    (void)sb_context_says(body, &a->outcome, a->says, sizeof(a->says));
+    (void)sb_context_says(g->context, body, &a->outcome, a->says, sizeof(a->says));
     return SB_OK;
 }
 

@@ -46,7 +46,7 @@ static sb_status kick_off(sb_export *e, sb_error *err)
 {
     SB_AUTOFREE poll_url = NULL;
     warn_of_group_since(e);
-    SB_TRY(sb_kickoff(&e->context, e->request, &poll_url, err));
+    SB_TRY(sb_kickoff(&e->context, &poll_url, err));
     const sb_fact facts[] = {{"poll_url", sb_str_from(poll_url)}, {"kickoff_sent", SB_STR_NULL}};
     SB_TRY(sb_export_set_phase(e, SB_EXPORT_PHASE_WAITING, facts, SB_ARRAY_LEN(facts), err));
     sb_context_tell(&e->context, SB_EXPORT_ACCEPTED, "", 0);

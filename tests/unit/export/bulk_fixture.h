@@ -306,7 +306,7 @@ static inline int set_up(void **state)
     fixture *f = *state;
     must(f, sb_journal_open(f->dir, true, false, &f->journal, &f->err));
     must(f, sb_event_log_open(sb_journal_folder(f->journal), &f->clock.clock, "id", &f->log, &f->err));
-    f->context = (sb_export_context){f->payer, f->journal, f->log, keep_event, f};
+    f->context = (sb_export_context){f->payer, f->journal, f->log, NULL, keep_event, f};
     return 0;
 }
 

@@ -17,7 +17,9 @@ static sb_status ask(fixture *f, const sb_export_request *request)
     SB_AUTOJSON json = NULL;
     SB_AUTOFREE poll_url = NULL;
     must(f, sb_request_new(request, &json, &f->err));
-    sb_status status = sb_kickoff(&f->context, json, &poll_url, &f->err);
+    f->context.request = json;
+    sb_status status = sb_kickoff(&f->context, &poll_url, &f->err);
+    f->context.request = NULL;
     if (status == SB_OK)
         assert_string_equal(poll_url, POLL_URL);
     else
@@ -127,6 +129,18 @@ static void patients_are_posted_and_never_logged(void **state)
     assert_non_null(strstr(log, "\"_typeFilter\":[\"Patient?…\"]"));
     assert_null(strstr(log, "tok1"));
     assert_false(told(f, "jane-doe"));
+}
+
+static void patients_that_the_payer_repeats_are_not_shown(void **state)
+{
+    fixture *f = *state;
+    answers(f, (bulk_answer){.url = "/metadata", .status = 404});
+    answers(f, (bulk_answer){.status = 400, .body = OUTCOME("error", "value", "Patient/jane is not jane-doe, nor 7.")});
+    must_fail(f, ask(f, &(sb_export_request){.level = SB_EXPORT_PATIENT, .patients = LIST("jane", "Patient/7")}),
+              SB_E_USAGE, "Patient/**** is not jane-doe, nor *.");
+    SB_AUTOFREE log = read_text(f, "log.ndjson");
+    assert_non_null(strstr(log, "Patient/****"));
+    assert_null(strstr(log, "Patient/jane"));
 }
 
 static void patients_are_never_left_out_for_want_of_a_post(void **state)
@@ -391,6 +405,7 @@ int main(void)
         T(every_parameter_has_its_form_in_a_query),
         T(lists_are_entries_of_their_own_where_bulk_data_4_is_spoken),
         T(patients_are_posted_and_never_logged),
+        T(patients_that_the_payer_repeats_are_not_shown),
         T(patients_are_never_left_out_for_want_of_a_post),
         T(a_request_too_long_for_a_url_is_posted),
         T(bulk_data_4_is_asked_by_post),
