@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "export/collect.h"
+#include "export/error_files.h"
 #include "export/export_internal.h"
 #include "export/kickoff.h"
 #include "export/remember.h"
@@ -245,15 +246,32 @@ static sb_status log_complete(sb_export *e, const sb_export_snapshot *totals, sb
     return SB_OK;
 }
 
+/* *missing: by the payer's own word there is data that it did not export. The next export must bring it, so it goes on
+ * from where this one did. */
+static sb_status look_for_missing(sb_export *e, bool *missing, sb_error *err)
+{
+    char name[128];
+    sb_outcome outcome;
+    SB_TRY(sb_error_files_look(e->journal, missing, name, sizeof(name), &outcome, err));
+    if (*missing) /* its words may name a person: they stay in the file */
+        sb_context_warn(&e->context,
+                        "by the payer's own word its export has errors (%s, see %s), so data may be missing; a later "
+                        "`since last` does not go on from this export",
+                        outcome.code[0] ? outcome.code : "without a code", name);
+    return SB_OK;
+}
+
 static sb_status finish(sb_export *e, sb_error *err)
 {
     const sb_fact remote = {"remote", SB_STR_LIT("deleted")};
     sb_export_snapshot totals = {.files = 0};
-    bool deleted = false;
+    bool deleted = false, missing = false;
     sb_journal_totals(e->journal, &totals);
     bool whole = totals.files_bad == 0;
     if (whole) {
-        SB_TRY(remember(e, err));
+        SB_TRY(look_for_missing(e, &missing, err));
+        if (!missing)
+            SB_TRY(remember(e, err));
         SB_TRY(release_remote(e, &deleted, err));
     }
     SB_TRY(log_complete(e, &totals, err));

@@ -583,6 +583,42 @@ static void an_export_that_is_not_complete_is_no_beginning(void **state)
     must_fail(f, export_once(f, &last), SB_E_USAGE, "no earlier export");
 }
 
+#define ERROR_FILE "{\"type\":\"OperationOutcome\",\"url\":\"" BASE "/e/1\"}"
+
+/* An export whose manifest has an error file with these lines. */
+static void export_with_outcomes(fixture *f, const char *lines)
+{
+    close_it();
+    f->dir = (scratch_dir_free(f->dir), scratch_dir_new());
+    options.dir = f->dir;
+    forget_answers(f);
+    answers(f, (bulk_answer){.url = "$export", .status = 202, .headers = {"Content-Location: " POLL_URL}});
+    answers(f, (bulk_answer){.method = "DELETE", .url = "/status/1", .status = 202});
+    answers(f,
+            (bulk_answer){.url = "/status/1", .status = 200, .body = MANIFEST FILE(1) "],\"error\":[" ERROR_FILE "]}"});
+    engine.runs = 0;
+    start(f);
+    SB_AUTOFREE folder = sb_path_join(f->dir, "error");
+    SB_AUTOFREE path = sb_path_join(folder, "OperationOutcome.000.ndjson");
+    must(f, sb_dir_make(folder, 0700, &f->err));
+    must(f, sb_file_create_new(path, 0600, sb_str_from(lines), &f->err)); /* the test's engine writes no files */
+    must(f, run(f));
+}
+
+static void what_the_payer_says_is_missing_is_told_and_asked_for_again(void **state)
+{
+    fixture *f = *state;
+    sb_export_request last = patients;
+    last.since = "last";
+    export_with_outcomes(f, OUTCOME("information", "informational",
+                                    "all is well") "\n\n" OUTCOME("error", "processing", "Jane could not be read"));
+    assert_true(told(f, "errors (processing, see error/OperationOutcome.000.ndjson)"));
+    assert_false(told(f, "Jane"));
+    must_fail(f, export_once(f, &last), SB_E_USAGE, "no earlier export"); /* FILE-08 */
+    export_with_outcomes(f, OUTCOME("information", "informational", "all is well") "\n");
+    must(f, export_once(f, &last));
+}
+
 static void until_bounds_what_the_next_export_goes_on_from(void **state)
 {
     fixture *f = *state;
@@ -666,6 +702,7 @@ int main(void)
         T(without_a_payer_there_is_only_looking),
         T(the_next_export_goes_on_from_the_last_complete_one),
         T(an_export_that_is_not_complete_is_no_beginning),
+        T(what_the_payer_says_is_missing_is_told_and_asked_for_again),
         T(until_bounds_what_the_next_export_goes_on_from),
         T(who_joined_a_group_is_not_in_what_changed),
         T(a_folder_that_cannot_be_written_says_so),
