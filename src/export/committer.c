@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "export/download_names.h"
 #include "export/settle.h"
 
 #define GROUP_MAX 256 /* as many descriptors are held open, twice: well below the usual 1024 */
@@ -113,9 +114,25 @@ static sb_status place_group(sb_committer *c, sb_error *err)
     return SB_OK;
 }
 
+/* A disk that could not take a part in may have lost any piece of it, and the kernel says so only once: the next sync
+ * would succeed. What cannot be removed now is removed by the next run, for no validator vouches for it. */
+static void remove_parts(sb_committer *c)
+{
+    char name[SB_PART_NAME_SIZE];
+    for (size_t i = 0; i < c->n_group; i++) {
+        const sb_journal_part none = {.id = c->group[i].file.id};
+        sb_name_of_part(none.id, name);
+        (void)sb_journal_part_set(c->options.journal, &none, NULL);
+        (void)sb_folder_remove(c->folder, name, NULL);
+    }
+}
+
 static sb_status commit_group(sb_committer *c, sb_error *err)
 {
-    SB_TRY(sync_group(c, err));
+    sb_status synced = sync_group(c, err);
+    if (synced != SB_OK)
+        remove_parts(c);
+    SB_TRY(synced);
     SB_TRY(record(c, err));
     return place_group(c, err);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_committer.c - what is finished becomes durable in groups, in its place, and counted all the while. */
+#include <fcntl.h>
 #include <pthread.h>
 
 #include "../smart/fake_clock.h"
@@ -133,11 +134,40 @@ static void after_a_failure_nothing_more_is_recorded_and_nobody_waits(void **sta
     assert_int_equal(first.state, SB_FILE_KEEPING); /* a later run goes on from here */
 }
 
+static void a_part_that_could_not_be_synced_is_not_believed_later(void **state)
+{
+    fixture *f = *state;
+    told t;
+    char etag[] = "\"v1\"", boot[] = "b";
+    const sb_journal_part known = {.id = 0, .validator = etag, .boot_id = boot};
+    char name[SB_PART_NAME_SIZE];
+    int pipe_fds[2], fd = -1;
+    three_files(f);
+    must(f, sb_journal_part_set(f->journal, &known, &f->err));
+    sb_name_of_part(0, name);
+    must(f, sb_folder_open_file(sb_journal_folder(f->journal), name, O_RDWR | O_CREAT, &fd, &f->err));
+    (void)close(fd);
+    assert_int_equal(pipe(pipe_fds), 0); /* cannot be synced */
+    sb_committer *committer = start(f, &t);
+    sb_finished finished = {.file = row(f, 0), .part_fd = pipe_fds[0], .list_fd = -1, .http_status = 200};
+    finished.file.state = SB_FILE_KEEPING;
+    sb_committer_put(committer, &finished);
+    sb_committer_free(committer);
+    (void)close(pipe_fds[1]);
+    assert_int_equal(t.failures, 1);
+    assert_int_equal(t.err.code, SB_E_IO);
+    assert_int_equal(sb_folder_open_file(sb_journal_folder(f->journal), name, O_RDONLY, &fd, NULL), SB_E_NOT_FOUND);
+    SB_AUTO(sb_journal_part) part = {.id = 0};
+    must(f, sb_journal_part_get(f->journal, 0, &part, &f->err));
+    assert_null(part.validator);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         T(what_waits_is_counted_until_the_journal_counts_it),
+        T(a_part_that_could_not_be_synced_is_not_believed_later),
         T(after_a_failure_nothing_more_is_recorded_and_nobody_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
