@@ -46,7 +46,7 @@ typedef enum sb_export_event_kind {
     SB_EXPORT_PROGRESS,      /* text: X-Progress; seconds: until the next poll */
     SB_EXPORT_MANIFEST_PAGE, /* files: on this page; text: transactionTime */
     SB_EXPORT_FILE_DONE,     /* file, type, bytes, resources */
-    SB_EXPORT_FILE_REJECTED, /* file, bad_lines; text: where the list is */
+    SB_EXPORT_FILE_REJECTED, /* file, bad_lines; text: why, and where its list is */
     SB_EXPORT_FILE_FAILED,   /* file; text: why */
     SB_EXPORT_RETRY,         /* text: what is tried again; seconds: after how long */
     SB_EXPORT_WARNING,       /* text */

@@ -88,7 +88,7 @@ static void json_event(display *d, const sb_export_event *e)
     case SB_EXPORT_FILE_REJECTED:
         put_event(d, "file_rejected",
                   json_pack("{s:s, s:o, s:o, s:s}", "file", file, "type", text_or_null(e->type), "badLines",
-                            number(e->bad_lines), "list", text));
+                            number(e->bad_lines), "reason", text));
         return;
     case SB_EXPORT_FILE_FAILED:
         put_event(d, "file_failed",

@@ -50,8 +50,7 @@ bool event_words(const display *d, const sb_export_event *e, char *text, size_t 
     (void)d;
     switch (e->kind) {
     case SB_EXPORT_FILE_REJECTED:
-        return say(out, STYLE_BAD, "rejected: ", text, size, "%s: %s bad line%s, listed in %s", or_empty(e->file),
-                   human_count(e->bad_lines).text, e->bad_lines == 1 ? "" : "s", or_empty(e->text));
+        return say(out, STYLE_BAD, "rejected: ", text, size, "%s: %s", or_empty(e->file), or_empty(e->text));
     case SB_EXPORT_FILE_FAILED:
         return say(out, STYLE_BAD, "failed: ", text, size, "%s: %s", or_empty(e->file), or_empty(e->text));
     case SB_EXPORT_WARNING:

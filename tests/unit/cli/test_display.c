@@ -106,7 +106,7 @@ static void play(fixture *f)
     display_tick(f->d, &s);
     display_tick(f->d, &s);
     display_log(f->d, SB_LOG_WARN, "a \033line");
-    send(f, SB_EXPORT_FILE_REJECTED, "rejected/Patient.000.json", 0);
+    send(f, SB_EXPORT_FILE_REJECTED, "the manifest says 9 resources, and 4 came", 0);
     send(f, SB_EXPORT_FILE_FAILED, "404", 0);
     send(f, SB_EXPORT_RETRY, "Patient.000.ndjson: connection closed", 5);
     send(f, SB_EXPORT_RETRY, "Patient.000.ndjson: connection closed", 5);
@@ -128,8 +128,8 @@ static void plain_lines_are_few_and_dated(void **state)
                         "2026-09-21T14:31:10Z the payer lists 12 files, as of 2026-09-21T14:00:00Z\n"
                         "2026-09-21T14:31:50Z downloading: 3 of 12 files, 1.20 GB\n"
                         "2026-09-21T14:31:50Z warning: a ?line\n"
-                        "2026-09-21T14:31:50Z rejected: Patient.000.ndjson: 3 bad lines, listed in "
-                        "rejected/Patient.000.json\n"
+                        "2026-09-21T14:31:50Z rejected: Patient.000.ndjson: the manifest says 9 resources, and 4 "
+                        "came\n"
                         "2026-09-21T14:31:50Z failed: Patient.000.ndjson: 404\n"
                         "2026-09-21T14:31:50Z Patient.000.ndjson: connection closed; again in 5 s\n"
                         "2026-09-21T14:31:50Z the payer's copy is deleted\n");
