@@ -84,6 +84,9 @@ static const char *const sql[SB_SQL_COUNT] = {
     [SB_SQL_RETRY_FAILED] = "UPDATE files SET state = 0, bytes = 0, resources = 0, bad_lines = 0, sha256 = '', "
                             "problem = NULL WHERE state = 3",
     [SB_SQL_HAS_NAME] = "SELECT count(*) FROM files WHERE name = ?1",
+    [SB_SQL_SAME_TWICE] =
+        "SELECT max(name) FROM files WHERE state = 1 AND kind <> 2 AND bytes > 0 GROUP BY kind, type, sha256 "
+        "HAVING count(*) > 1 LIMIT 1",
     [SB_SQL_SUM] = "SELECT kind, state, type, count(*), sum(max(count, 0)), sum(bytes), sum(resources), "
                    "sum(bad_lines) FROM files GROUP BY kind, type, state ORDER BY min(id)",
     [SB_SQL_PART_SET] = "INSERT OR REPLACE INTO parts(id, validator, boot_id) VALUES(?1, ?2, ?3)",
@@ -275,6 +278,26 @@ sb_status sb_journal_get(sb_journal *journal, const char *name, char **out, sb_e
     *out = NULL;
     (void)pthread_mutex_lock(&journal->lock);
     sb_status status = get_fact(journal, name, out, err);
+    (void)pthread_mutex_unlock(&journal->lock);
+    return status;
+}
+
+static sb_status came_twice(sb_journal *journal, char **name, sb_error *err)
+{
+    SB_AUTOFREE by_place = NULL;
+    sb_stmt *stmt;
+    SB_TRY(get_fact(journal, MATCHED_BY_PLACE, &by_place, err));
+    if (!by_place)
+        return SB_OK;
+    SB_TRY(sb_journal_stmt(journal, SB_SQL_SAME_TWICE, &stmt, err));
+    return take_text(stmt, name, err);
+}
+
+sb_status sb_journal_came_twice(sb_journal *journal, char **name, sb_error *err)
+{
+    *name = NULL;
+    (void)pthread_mutex_lock(&journal->lock);
+    sb_status status = came_twice(journal, name, err);
     (void)pthread_mutex_unlock(&journal->lock);
     return status;
 }

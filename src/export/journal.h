@@ -104,6 +104,10 @@ sb_status sb_journal_files(sb_journal *journal, int64_t after_id, sb_journal_fil
                            sb_error *err);
 /* Is there a file of this name? */
 sb_status sb_journal_has_name(sb_journal *journal, const char *name, bool *found, sb_error *err);
+/* Files whose URLs changed altogether are known by their places in the manifest. Should the payer have listed them in
+ * another order, one came twice and another not at all: *name, malloc'ed, is one whose content is another's too. NULL:
+ * there is none, or nothing was matched by place.                                                        STAT-06 */
+sb_status sb_journal_came_twice(sb_journal *journal, char **name, sb_error *err);
 /* Totals by type ("Patient", "deleted/Bundle", "error/OperationOutcome") and in all: fills files*, resources*, bytes,
  * bad_lines, types[] of the snapshot. Kept in memory: cheap at any number of files, callable from a display. */
 void sb_journal_totals(sb_journal *journal, sb_export_snapshot *out);

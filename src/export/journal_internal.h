@@ -22,6 +22,9 @@ typedef struct sb_totals_item {
 /* Count `n` (modulo 2^64, so that UINT64_MAX takes it out again) of such files. */
 void sb_totals_add(sb_totals *totals, const sb_totals_item *item, uint64_t n);
 
+/* The fact that files were taken for the same because they were listed in the same places. */
+#define MATCHED_BY_PLACE "matched_by_place"
+
 typedef enum sb_journal_sql {
     SB_SQL_FACT_SET,
     SB_SQL_FACT_FORGET,
@@ -47,6 +50,7 @@ typedef enum sb_journal_sql {
     SB_SQL_RECORD,
     SB_SQL_RETRY_FAILED,
     SB_SQL_HAS_NAME,
+    SB_SQL_SAME_TWICE,
     SB_SQL_SUM,
     SB_SQL_PART_SET,
     SB_SQL_PART_FORGET,

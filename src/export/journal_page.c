@@ -251,6 +251,8 @@ static sb_status refresh(sb_journal *journal, sb_error *err)
     sb_stmt *stmt;
     SB_TRY(compare(journal, &by_path, err));
     SB_TRY(refresh_known(journal, by_path, err));
+    if (!by_path)
+        SB_TRY(sb_journal_page_fact(journal, MATCHED_BY_PLACE, SB_STR_LIT("1"), err));
     SB_TRY(add_new_ones(journal, err));
     SB_TRY(sb_journal_stmt(journal, SB_SQL_INCOMING_CLEAR, &stmt, err));
     return sb_stmt_run(stmt, err);

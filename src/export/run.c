@@ -246,6 +246,20 @@ static sb_status log_complete(sb_export *e, const sb_export_snapshot *totals, sb
     return SB_OK;
 }
 
+/* Nothing is called complete, deleted at the payer or gone on from when a file came in another's stead. */
+static sb_status check_places(sb_export *e, sb_error *err)
+{
+    SB_AUTOFREE name = NULL;
+    SB_TRY(sb_journal_came_twice(e->journal, &name, err));
+    if (!name)
+        return SB_OK;
+    return sb_error_set(
+        err, SB_E_SERVER, "a file came twice, so another one is missing",
+        "asked for the manifest again, the payer gave its files other URLs, and as it seems another order: "
+        "%s holds the same as another file",
+        "begin a new export in another folder; tell the payer that its order must stay", name);
+}
+
 /* *missing: by the payer's own word there is data that it did not export. The next export must bring it, so it goes on
  * from where this one did. */
 static sb_status look_for_missing(sb_export *e, bool *missing, sb_error *err)
@@ -268,6 +282,7 @@ static sb_status finish(sb_export *e, sb_error *err)
     bool deleted = false, missing = false;
     sb_journal_totals(e->journal, &totals);
     bool whole = totals.files_bad == 0;
+    SB_TRY(check_places(e, err));
     if (whole) {
         SB_TRY(look_for_missing(e, &missing, err));
         if (!missing)

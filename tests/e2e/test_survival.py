@@ -145,6 +145,24 @@ def test_expired_file_urls_are_asked_for_again(t):
     assert all(given.count(str(n)) == 1 for n in range(4)), f"what was there was fetched again: {given}"
 
 
+def test_files_that_change_places_with_their_urls_are_never_called_complete(t):
+    payer = t.payer([("Patient", data.patient(n)) for n in range(4)])
+    payer.counts, honest = None, payer.manifest
+
+    def in_another_order(job):
+        manifest = honest(job)
+        return {**manifest, "output": manifest["output"][::-1] if payer.manifest_version else manifest["output"]}
+
+    def expire(_request):
+        payer.manifest_version = 1
+    payer.manifest = in_another_order
+    payer.when("GET", r"/files/1/0/output/2", expire, times=1)
+    result = t.export(payer, "--connections", "1", code=4)
+    assert "a file came twice" in result.err, result
+    assert not payer.seen("DELETE", STATUS), "what is missing was deleted at the payer"
+    t.run("verify", t.dir / "out", code=2)
+
+
 def test_a_server_that_stumbles_is_asked_again(t):
     payer = t.payer(data.files())
     busy = {"Retry-After": "0"}

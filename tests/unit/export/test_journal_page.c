@@ -140,6 +140,21 @@ static void files_with_new_paths_are_known_by_their_place(void **state)
     assert_int_equal(totals(f).files, 3);
 }
 
+static void a_file_that_came_in_anothers_stead_is_noticed(void **state)
+{
+    fixture *f = *state;
+    SB_AUTOFREE before = NULL;
+    SB_AUTOFREE after = NULL;
+    must(f, PAGE(f, 0, NULL, {"Patient", "https://a.example/x1", -1}, {"Patient", "https://a.example/x2", -1}));
+    record(f, 0, SB_FILE_DONE, 5, 1); /* the tests' hash: "" */
+    record(f, 1, SB_FILE_DONE, 5, 1);
+    must(f, sb_journal_came_twice(f->journal, &before, &f->err));
+    assert_null(before); /* a payer may have the same thing twice */
+    must(f, PAGE(f, 0, NULL, {"Patient", "https://a.example/y2", -1}, {"Patient", "https://a.example/y1", -1}));
+    must(f, sb_journal_came_twice(f->journal, &after, &f->err));
+    assert_string_equal(after, "Patient.001.ndjson");
+}
+
 static void files_that_differ_in_their_query_alone_are_known_by_their_place(void **state)
 {
     fixture *f = *state;
@@ -280,6 +295,7 @@ int main(void)
         T(a_pages_facts_come_and_go_with_it),
         T(new_signatures_are_taken_for_files_that_are_not_done),
         T(files_with_new_paths_are_known_by_their_place),
+        T(a_file_that_came_in_anothers_stead_is_noticed),
         T(files_that_differ_in_their_query_alone_are_known_by_their_place),
         T(other_files_are_refused_and_nothing_changes),
         T(sums_do_not_overflow_whatever_a_manifest_claims),
