@@ -149,6 +149,41 @@ def test_a_kickoff_without_an_address_to_poll_is_the_payers_failure(t):
     expect_message(t.export(payer, code=4), "Content-Location")
 
 
+def test_types_that_are_paths_stay_in_the_folder(t):
+    payer = t.payer([("../../escaped", data.patient(1)), ("/etc/escaped", data.patient(2)), ("", data.patient(3)),
+                     ("Patient", data.patient(4)), (".smartbulk", data.patient(5)), ("log", data.line({}))])
+    t.export(payer, code=6)
+    assert not list(t.dir.rglob("*escaped*")) and t.received()["Patient.000.ndjson"] == data.patient(4)
+    assert sum(len(content) for content in t.received().values()) == 5 * len(data.patient(1)), t.received().keys()
+
+
+def test_file_urls_of_other_kinds_are_not_followed(t):
+    for n, url in enumerate(("file:///etc/passwd", "http://payer.example/1", "https://user:pw@payer.example/1",
+                             "gopher://x/", "//", "https://payer.example/\u001b[31m")):
+        payer = t.payer(data.files())
+
+        def change(_request, payer=payer, url=url):
+            manifest = payer.manifest(len(payer.jobs))
+            manifest["output"][0]["url"] = url
+            return as_json(200, manifest)
+        payer.when("GET", STATUS, change)
+        process = t.start_export(payer, to=f"out{n}")
+        result = process.wait()
+        assert result.code in (4, 6), f"{url}: {result}"
+        assert "root:" not in result.out + result.err and "\x1b" not in result.out + result.err, result
+        assert "Patient.000.ndjson" not in t.received(f"out{n}")
+
+
+def test_a_payers_words_cannot_steer_the_terminal(t):
+    evil = "\x1b]0;owned\x07\x1b[2J\u202e"
+    payer = t.payer(data.files())
+    payer.when("GET", STATUS, lambda r: outcome(429, "throttled", evil, {"Retry-After": "0", "X-Progress": "\x1b[31m"}),
+               times=1)
+    payer.when("GET", STATUS, lambda r: outcome(500, "exception-that-lasts", evil))
+    result = t.export(payer, "--verbose", code=4)
+    assert "owned" in result.err and not set("\x1b\x07\u202e") & set(result.out + result.err), repr(result.err)
+
+
 def bad_files():
     good = data.files()
     lines = good[2][1].splitlines(keepends=True)

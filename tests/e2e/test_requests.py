@@ -8,7 +8,7 @@ import threading
 import urllib.parse
 
 import data
-from payer import Reply, outcome
+from payer import Reply, as_json, outcome
 
 STATUS, FILES = r"/fhir/status/\d+", r"/files/.*"
 
@@ -279,6 +279,23 @@ def test_the_log_is_one_that_other_tools_can_read(t):
     last = events[-1]["eventDetail"]
     assert last["files"] == len(payer.files)
     assert last["bytes"] == sum(len(content) for _, content in payer.files)
+
+
+def test_no_members_id_and_no_signed_url_is_in_any_log(t):
+    payer = t.payer(data.files())
+
+    def signed(_request):
+        manifest = payer.manifest(1)
+        for item in manifest["output"]:
+            item["url"] += "?X-Signature=c4pability"
+        return as_json(200, manifest)
+    payer.when("GET", STATUS, signed)
+    result = t.export(payer, "--verbose", "--patient", "member-4711")
+    t.expect_files(payer.files)
+    assert "member-4711" in kickoffs(payer)[0].body.decode(), "it was not asked for at all"
+    for text in (result.out, result.err, (t.dir / "out/log.ndjson").read_text(),
+                 t.run("export", *t.client(payer), "--to", t.dir / "json", "--json", "--patient", "member-4711").out):
+        assert "member-4711" not in text and "c4pability" not in text, text
 
 
 def test_everything_on_disk_is_ours_alone(t):
