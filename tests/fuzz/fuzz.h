@@ -37,6 +37,15 @@ static inline char *fuzz_cstr(const uint8_t *data, size_t size)
     return text;
 }
 
+/* A stream is cut: all of it at once when `cut` is 0, else pieces of changing lengths up to `cut`. Begin with
+ * *turn = cut; returns how many of the `left` bytes come next. */
+static inline size_t fuzz_piece(uint8_t cut, size_t *turn, size_t left)
+{
+    size_t len = cut == 0 ? left : *turn % cut + 1;
+    *turn = *turn * 5 + 3;
+    return SB_MIN(len, left);
+}
+
 /* The input as a file: its descriptor, and its path for functions that want one. The caller closes it. */
 #define FUZZ_PATH_SIZE 64
 static inline int fuzz_file(const uint8_t *data, size_t size, char path[FUZZ_PATH_SIZE])

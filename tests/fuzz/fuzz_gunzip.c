@@ -16,15 +16,13 @@ static sb_status take(void *impl, sb_str bytes, sb_error *err)
                                                              : SB_OK;
 }
 
-/* `cut` 0: whole; else pieces of changing lengths up to `cut`. */
 static sb_status unpack(sb_str text, uint8_t cut, sb_buf *out, sb_error *err)
 {
     SB_AUTOPTR(sb_gunzip) g = NULL;
     FUZZ_REQUIRE("there is memory", sb_gunzip_new(&g, err) == SB_OK);
     sb_status status = SB_OK;
-    for (size_t at = 0, turn = cut; at < text.len && status == SB_OK; turn = turn * 5 + 3) {
-        size_t len = cut == 0 ? text.len : turn % cut + 1;
-        len = SB_MIN(len, text.len - at);
+    for (size_t at = 0, turn = cut; at < text.len && status == SB_OK;) {
+        size_t len = fuzz_piece(cut, &turn, text.len - at);
         status = sb_gunzip_feed(g, (sb_str){text.ptr + at, len}, take, out, err);
         at += len;
     }

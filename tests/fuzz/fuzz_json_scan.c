@@ -33,16 +33,14 @@ static sb_status on_item(void *impl, const char *name, const json_t *item, sb_er
     return SB_OK;
 }
 
-/* `cut` 0: whole; else pieces of changing lengths up to `cut`. */
 static sb_status scan(sb_str text, uint8_t cut, sb_buf *seen, sb_error *err)
 {
     sb_scan_sink sink = {seen, on_name, on_member, on_item};
     SB_AUTOPTR(sb_scan) s = NULL;
     FUZZ_REQUIRE("there is a scanner", sb_scan_new(&sink, "the document", &s, err) == SB_OK);
     sb_status status = SB_OK;
-    for (size_t at = 0, turn = cut; at < text.len && status == SB_OK; turn = turn * 5 + 3) {
-        size_t len = cut == 0 ? text.len : turn % cut + 1;
-        len = SB_MIN(len, text.len - at);
+    for (size_t at = 0, turn = cut; at < text.len && status == SB_OK;) {
+        size_t len = fuzz_piece(cut, &turn, text.len - at);
         status = sb_scan_feed(s, (sb_str){text.ptr + at, len}, err);
         at += len;
     }

@@ -19,7 +19,6 @@ static void note_bad_line(void *impl, const sb_ndjson_bad_line *bad)
         v->bad[v->bad_len++] = *bad;
 }
 
-/* `cut` 0: whole; else pieces of changing lengths up to `cut`. */
 static void judge(sb_ndjson_engine engine, uint8_t options, uint8_t cut, sb_str text, verdict *v)
 {
     sb_ndjson_options o = {.resource_type = options & 1 ? "Patient" : NULL,
@@ -33,9 +32,8 @@ static void judge(sb_ndjson_engine engine, uint8_t options, uint8_t cut, sb_str 
     memset(v, 0, sizeof(*v));
     FUZZ_REQUIRE("there is a validator", sb_ndjson_new(&o, &n, &err) == SB_OK);
     sb_ndjson_use_engine(n, engine);
-    for (size_t at = 0, turn = cut; at < text.len; turn = turn * 5 + 3) {
-        size_t len = cut == 0 ? text.len : turn % cut + 1;
-        len = SB_MIN(len, text.len - at);
+    for (size_t at = 0, turn = cut; at < text.len;) {
+        size_t len = fuzz_piece(cut, &turn, text.len - at);
         sb_ndjson_feed(n, text.ptr + at, len);
         at += len;
     }
