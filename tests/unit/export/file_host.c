@@ -87,7 +87,7 @@ static void content(answer *a, hosted *f, const char *request)
                    f->modified ? "Last-Modified: " : "", f->modified ? f->modified : "", f->modified ? "\r\n" : "",
                    f->headers ? f->headers : "");
     a->body = f->bytes + from;
-    a->len = partial && f->range_lie ? f->range_lie : len;
+    a->len = partial && f->range_lie && f->range_lie < len ? f->range_lie : len;
     a->chunked = f->chunked;
     a->garbage = f->too_many;
     a->how = f->until_close ? FAKE_CLOSE : FAKE_KEEP;
