@@ -126,6 +126,13 @@ static void explain_status(sb_transfer *t, int status, const char *fix, sb_error
     err->http_status = status;
 }
 
+/* Worth to be read as JSON? Small files come by the ten thousand, and are what they should be. */
+static bool may_be_outcome(sb_str head)
+{
+    static const char name[] = "OperationOutcome";
+    return head.len > 0 && memmem(head.ptr, head.len, name, sizeof(name) - 1) != NULL;
+}
+
 /* A 200 that is no file: a login page, a gateway's error. The head of the body tells.                       REAL-06 */
 static bool is_no_file(sb_transfer *t, const sb_ndjson_counts *counts, bool *passing, sb_error *err)
 {
@@ -140,7 +147,8 @@ static bool is_no_file(sb_transfer *t, const sb_ndjson_counts *counts, bool *pas
         sb_error_set(err, SB_E_SERVER, NULL, "the answer is compressed, and does not say so (Content-Encoding)",
                      "tell the payer");
     } else if (counts->bytes < SB_CONTENT_HEAD && t->file.kind != SB_FILE_ERROR &&
-               strcmp(t->file.type, "OperationOutcome") != 0 && sb_outcome_parse(head, &outcome, NULL) == SB_OK &&
+               strcmp(t->file.type, "OperationOutcome") != 0 && may_be_outcome(head) &&
+               sb_outcome_parse(head, &outcome, NULL) == SB_OK &&
                (counts->resources == 0 || sb_outcome_is_error(&outcome))) {
         *passing = sb_outcome_is_transient(&outcome);
         sb_error_set(err, SB_E_SERVER, NULL, "the payer sent an error instead of the file: %.600s",
