@@ -50,9 +50,9 @@ typedef struct vec {
 /* A block while it is read. Masks have one bit a byte. */
 typedef struct block {
     const uint8_t *p;
-    uint64_t bad;            /* where something cannot stand */
-    uint64_t wrong;          /* something is, and it is not known where */
-    bool not_ascii;          /* it, or the end of the block before */
+    uint64_t bad;   /* where something cannot stand */
+    uint64_t wrong; /* something is, and it is not known where */
+    bool ascii;
     uint64_t upto;           /* the bytes that belong to the resource: all, or up to its last brace */
     uint64_t slash;          /* backslashes */
     uint64_t quotes, inside; /* those that open or close; from the one that opens to the last byte in the string */
@@ -634,7 +634,6 @@ BLOCKS_INLINE void read_tokens(block *b, const uint8_t *p, const sb_ndjson_carry
         escaped = read_escapes(b, c, next);
     b->quotes = vec_equal(v, '"') & ~escaped;
     b->inside = prefix_xor(b->quotes) ^ c->in_string;
-    b->opens = b->quotes & b->inside;
     next->in_string = 0 - (b->inside >> 63);
 
     uint64_t out = ~(b->inside | b->quotes), control = vec_below(v, ' ');
@@ -649,16 +648,7 @@ BLOCKS_INLINE void read_tokens(block *b, const uint8_t *p, const sb_ndjson_carry
         b->space |= (vec_equal(v, '\t') | vec_equal(v, '\r')) & out;
     }
     b->scalar = out & ~(b->open | b->close | b->comma | b->colon | b->space);
-    b->scalar_begins = b->scalar & ~(b->scalar << 1 | c->in_scalar);
-    next->in_scalar = b->scalar >> 63;
-
-    next->not_ascii = 0;
-    if (unlikely(!vec_is_ascii(v) || c->not_ascii)) {
-        b->not_ascii = true;
-        next->not_ascii = (p[BLOCK - 1] | p[BLOCK - 2] | p[BLOCK - 3]) >> 7;
-    } else {
-        b->not_ascii = false;
-    }
+    b->ascii = vec_is_ascii(v);
 }
 
 /* What may follow what. Every token but the first has one before it: either it is one of { [ , : (`after_either`, and
@@ -695,6 +685,9 @@ BLOCKS_INLINE enum verdict read_block(sb_ndjson *n, block *b, const sb_ndjson_ca
     /* containers */
     uint32_t opens = (uint32_t)__builtin_popcountll(b->open), closes = (uint32_t)__builtin_popcountll(b->close);
     bool near_top = c->depth <= closes + 1;
+    b->opens = b->quotes & b->inside;
+    b->scalar_begins = b->scalar & ~(b->scalar << 1 | c->in_scalar);
+    next->in_scalar = b->scalar >> 63;
     next->depth = c->depth + opens - closes;
     if (unlikely(c->depth + opens > BLOCK))
         visit_deep_brackets(n, b, c, next);
@@ -710,8 +703,11 @@ BLOCKS_INLINE enum verdict read_block(sb_ndjson *n, block *b, const sb_ndjson_ca
 
     if (b->scalar | c->in_scalar)
         read_scalars(b, b->scalar_begins, c, next);
-    if (unlikely(b->not_ascii))
+    next->not_ascii = 0;
+    if (unlikely(!b->ascii || c->not_ascii)) {
         b->wrong |= utf8_is_wrong(b->p, n->block_is_first);
+        next->not_ascii = (b->p[BLOCK - 1] | b->p[BLOCK - 2] | b->p[BLOCK - 3]) >> 7;
+    }
     if (unlikely(near_top))
         return read_top(n, b, key_opens, b->opens | b->scalar_begins | b->open, c, next);
     return unlikely((b->bad | b->wrong) != 0) ? GIVE_UP : GOES_ON;
