@@ -56,7 +56,7 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--jobs", type=int, default=4)
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     folder = tempfile.mkdtemp(prefix="smartbulk-e2e-")
     certificates = Certificates(Path(folder) / "certificates")
     passed = failed = skipped = 0
