@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kickoff.c - the exchange that begins an export. Owns no state but the journal's fact "kickoff_sent".
+/* kickoff.c - the exchange that begins an export. Owns no state but the journal's facts "kickoff_sent" and
+ * "uncovered".
  *
  *   cover (TOK-07) ─► capability, method ─► send ─┬─ 2xx + Content-Location ─► accepted
  *        a lost answer ◄── network, 502, 504 ─────┤
@@ -66,8 +67,10 @@ static sb_status check_cover(const sb_export_context *context, const json_t *req
         return sb_error_nomem(err);
     sb_status status = sb_payer_uncovered_types(context->payer, types, n, uncovered, err);
     free(types);
-    if (status != SB_OK || uncovered->len == 0)
-        return status;
+    SB_TRY(status);
+    SB_TRY(sb_journal_set(context->journal, "uncovered", sb_buf_str(uncovered), err)); /* nothing: forgotten */
+    if (uncovered->len == 0)
+        return SB_OK;
     size_t commas = 0;
     for (size_t i = 0; i < uncovered->len; i++)
         commas += uncovered->ptr[i] == ',';

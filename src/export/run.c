@@ -260,18 +260,26 @@ static sb_status check_places(sb_export *e, sb_error *err)
         "begin a new export in another folder; tell the payer that its order must stay", name);
 }
 
-/* *missing: by the payer's own word there is data that it did not export. The next export must bring it, so it goes on
- * from where this one did. */
+/* *missing: there is data that the payer did not export, by its own word, or because the token did not cover it (TOK-07).
+ * A later export must bring it, so none goes on from here. */
 static sb_status look_for_missing(sb_export *e, bool *missing, sb_error *err)
 {
     char name[128];
     sb_outcome outcome;
+    SB_AUTOFREE uncovered = NULL;
+    SB_TRY(sb_journal_get(e->journal, "uncovered", &uncovered, err));
     SB_TRY(sb_error_files_look(e->journal, missing, name, sizeof(name), &outcome, err));
     if (*missing) /* its words may name a person: they stay in the file */
         sb_context_warn(&e->context,
                         "by the payer's own word its export has errors (%s, see %s), so data may be missing; a later "
                         "`since last` does not go on from this export",
                         outcome.code[0] ? outcome.code : "without a code", name);
+    if (uncovered)
+        sb_context_warn(&e->context,
+                        "the token did not cover %.300s, so data may be missing; a later `since last` does not go on "
+                        "from this export",
+                        uncovered);
+    *missing |= uncovered != NULL;
     return SB_OK;
 }
 

@@ -6,7 +6,8 @@
  *   options            what holds for a resume too     fhir_url, client_id   for remember.h
  *   kickoff_sent       kickoff.h                       poll_url           where the job is asked for
  *   progress, next_poll   poll.h                       transaction_time   manifest.h
- *   remote             "deleted": the payer's copy is gone                                                        */
+ *   remote             "deleted": the payer's copy is gone
+ *   uncovered          kickoff.h: types that were asked for, and that the token did not cover                     */
 #ifndef SB_EXPORT_STATUS_H
 #define SB_EXPORT_STATUS_H
 

@@ -619,6 +619,20 @@ static void what_the_payer_says_is_missing_is_told_and_asked_for_again(void **st
     must(f, export_once(f, &last));
 }
 
+static void what_the_token_did_not_cover_is_asked_for_again(void **state)
+{
+    fixture *f = *state;
+    const sb_export_request both = {.level = SB_EXPORT_PATIENT,
+                                    .types = (const char *const[]){"Patient", "Coverage", NULL}};
+    sb_export_request last = both;
+    last.since = "last";
+    f->options.scope = "system/Patient.rs"; /* as granted: less than is asked for */
+    open_payer(f);
+    must(f, export_once(f, &both));
+    assert_true(told(f, "did not cover Coverage, so data may be missing"));
+    must_fail(f, export_once(f, &last), SB_E_USAGE, "no complete export"); /* TOK-07, FILE-08 */
+}
+
 static void until_bounds_what_the_next_export_goes_on_from(void **state)
 {
     fixture *f = *state;
@@ -703,6 +717,7 @@ int main(void)
         T(the_next_export_goes_on_from_the_last_complete_one),
         T(an_export_that_is_not_complete_is_no_beginning),
         T(what_the_payer_says_is_missing_is_told_and_asked_for_again),
+        T(what_the_token_did_not_cover_is_asked_for_again),
         T(until_bounds_what_the_next_export_goes_on_from),
         T(who_joined_a_group_is_not_in_what_changed),
         T(a_folder_that_cannot_be_written_says_so),

@@ -391,6 +391,9 @@ static void types_that_the_token_lacks_are_said_before_the_payer_does(void **sta
     answers(f, (bulk_answer)ACCEPTED);
     must(f, ask(f, &(sb_export_request){.level = SB_EXPORT_PATIENT, .types = LIST("Patient", "Coverage", "Claim")}));
     assert_true(told(f, "warning|the token does not cover Coverage, Claim:")); /* TOK-07 */
+    assert_fact(f, f->journal, "uncovered", "Coverage, Claim");
+    must(f, ask(f, &(sb_export_request){.level = SB_EXPORT_PATIENT, .types = LIST("Patient")}));
+    assert_fact(f, f->journal, "uncovered", NULL);
     forget_seen(f);
     must_fail(f, ask(f, &(sb_export_request){.level = SB_EXPORT_PATIENT, .types = LIST("Coverage", "Claim")}),
               SB_E_AUTH, "Coverage, Claim");
