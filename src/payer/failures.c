@@ -43,13 +43,19 @@ void sb_failures_free(sb_failures *f)
     free(f);
 }
 
-/* The first 64 bits of an address: all of an IPv4 one, the network of an IPv6 one. */
+/* The first 64 bits of an address: all of an IPv4 one, the network of an IPv6 one. A socket for both shows the former
+ * as ::ffff:192.0.2.1, where these bits are the same for all the world. */
 static uint64_t network_of(const char *address)
 {
-    unsigned char bytes[16] = {0};
+    struct in6_addr v6;
+    unsigned char bytes[8] = {0};
     uint64_t network;
-    if (inet_pton(AF_INET6, address, bytes) != 1)
+    if (inet_pton(AF_INET6, address, &v6) != 1)
         (void)inet_pton(AF_INET, address, bytes);
+    else if (IN6_IS_ADDR_V4MAPPED(&v6))
+        memcpy(bytes, v6.s6_addr + 12, 4);
+    else
+        memcpy(bytes, v6.s6_addr, sizeof(bytes));
     memcpy(&network, bytes, sizeof(network));
     return network + 1; /* none is 0, which no multiplier moves */
 }

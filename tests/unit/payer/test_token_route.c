@@ -327,6 +327,21 @@ static void the_addresses_of_one_network_are_one(void **state)
     assert_true(another_is_answered(f, others, "{\"alg\":\"none\"}", 401));
 }
 
+static void an_ipv4_address_is_one_though_it_comes_by_an_ipv6_socket(void **state)
+{
+    fixture *f = *state;
+    f->options.failures_burst = 2;
+    f->options.failures_per_second = 1;
+    fixture_reopen(f);
+    SB_AUTOFREE bad = forge_assertion(&f->forge, "{\"alg\":\"none\"}", NULL);
+    expect_try(f, "::ffff:192.0.2.1", bad, 401);
+    expect_try(f, "192.0.2.1", bad, 401);
+    expect_try(f, "::ffff:192.0.2.1", bad, 429);
+    static const char *const others[4] = {"::ffff:192.0.2.2", "::ffff:192.0.2.3", "::ffff:198.51.100.1",
+                                          "::ffff:203.0.113.1"};
+    assert_true(another_is_answered(f, others, NULL, 200));
+}
+
 /* Scopes */
 
 static void expect_scope(fixture *f, int client, const char *asked, const char *granted)
@@ -504,6 +519,7 @@ int main(void)
         WITH_SERVICE(no_more_tokens_than_there_is_room_for),
         WITH_SERVICE(an_address_that_fails_too_often_waits),
         WITH_SERVICE(the_addresses_of_one_network_are_one),
+        WITH_SERVICE(an_ipv4_address_is_one_though_it_comes_by_an_ipv6_socket),
         WITH_SERVICE(granted_is_what_is_asked_for_and_allowed),
         WITH_SERVICE(who_registers_gets_tokens),
         WITH_SERVICE(a_registration_that_makes_no_sense_is_refused),
