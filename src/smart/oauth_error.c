@@ -95,16 +95,21 @@ static void advise_assertion(refusal *r);
 
 static sb_status clock_is_wrong(refusal *r, int64_t ahead, sb_error *err)
 {
-    char why[200];
+    char why[200], whose[60] = "this machine's clock is";
+    long long skew = (long long)(r->sent->clock_skew_s - ahead);
+    if (r->sent->clock_skew_s != 0) /* then the setting is as likely wrong as the clock, and may be all that is */
+        (void)snprintf(whose, sizeof(whose), "with `clock_skew: %d` our time is", r->sent->clock_skew_s);
     if (ahead > 0)
-        (void)snprintf(why, sizeof(why),
-                       "this machine's clock is %lld s ahead of the payer's; an assertion may live %d s",
+        (void)snprintf(why, sizeof(why), "%s %lld s ahead of the payer's; an assertion may live %d s", whose,
                        (long long)ahead, ASSERTION_MAX_S);
     else
-        (void)snprintf(why, sizeof(why), "this machine's clock is %lld s behind the payer's; our assertion lives %u s",
+        (void)snprintf(why, sizeof(why), "%s %lld s behind the payer's; our assertion lives %u s", whose,
                        (long long)-ahead, r->sent->lifetime_s);
-    advise(r, "set the clock (timedatectl set-ntp true), or give `clock_skew: %lld` for this payer",
-           (long long)(r->sent->clock_skew_s - ahead));
+    if (r->sent->clock_skew_s != 0)
+        advise(r, "give `clock_skew: %lld` for this payer%s", skew,
+               skew > -SKEW_TOLD_S && skew < SKEW_TOLD_S ? ": this machine's clock is right" : "");
+    else
+        advise(r, "set the clock (timedatectl set-ntp true), or give `clock_skew: %lld` for this payer", skew);
     if (ahead < SKEW_FATAL_S && ahead > -SKEW_FATAL_S) {
         advise(r, "if it is not that, the likeliest first:");
         advise_assertion(r);

@@ -77,6 +77,18 @@ static void a_clock_that_is_behind_is_named_too_and_a_configured_skew_is_counted
     assert_non_null(strstr(err.fix, "`clock_skew: 500`"));
 }
 
+static void a_skew_that_is_set_wrong_is_not_blamed_on_the_clock(void **state)
+{
+    (void)state;
+    sb_oauth_request sent = usual;
+    sent.clock_skew_s = -1000;
+    sb_error err =
+        explain(&sent, (fake_answer){.status = 401, .body = "{\"error\":\"invalid_client\"}", .date_s = NOW});
+    assert_non_null(strstr(err.why, "with `clock_skew: -1000` our time is 1000 s behind the payer's"));
+    assert_null(strstr(err.why, "this machine's clock"));
+    assert_string_equal(err.fix, "give `clock_skew: 0` for this payer: this machine's clock is right");
+}
+
 static void invalid_client_lists_the_likely_causes_in_order(void **state)
 {
     (void)state;
@@ -193,6 +205,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_clock_that_is_ahead_is_named_with_its_size),
         cmocka_unit_test(a_clock_that_is_behind_is_named_too_and_a_configured_skew_is_counted),
+        cmocka_unit_test(a_skew_that_is_set_wrong_is_not_blamed_on_the_clock),
         cmocka_unit_test(invalid_client_lists_the_likely_causes_in_order),
         cmocka_unit_test(a_refused_secret_is_not_called_an_assertion),
         cmocka_unit_test(invalid_scope_says_which_and_what_there_is),
