@@ -13,7 +13,8 @@ static const char help_head[] =
     "Example: smartbulk cancel claims\n"
     "\n"
     "Gives an export up: the payer is told to delete its job and files, the folder is marked cancelled.\n"
-    "What was downloaded stays. To stop an export that is running, press Ctrl-C there first.\n"
+    "What was downloaded stays; of a finished export only the payer's copy goes. To stop an export that is running,\n"
+    "press Ctrl-C there first.\n"
     "\n"
     "Usage: smartbulk cancel DIR [OPTION]...\n"
     "\n"
@@ -28,6 +29,17 @@ static const char help_tail[] = "\n"
 
 static const struct option long_options[] = {
     {"help", no_argument, NULL, 'h'}, {"json", no_argument, NULL, 'j'}, PAYER_ARGS_LONG_OPTIONS, {NULL, 0, NULL, 0}};
+
+/* Of an export that was done, only the payer's copy is gone. */
+static void say(sb_export *export_, const char *dir)
+{
+    sb_export_snapshot now;
+    sb_export_snapshot_get(export_, &now);
+    bool finished = now.phase == SB_EXPORT_PHASE_DONE || now.phase == SB_EXPORT_PHASE_PARTIAL;
+    (void)fprintf(stderr, "%s: %s\n", dir,
+                  finished ? "it was finished already and stays as it is; the payer keeps no copy"
+                           : "cancelled; what was downloaded is still there");
+}
 
 static int run(payer_args *args, const char *dir, bool json)
 {
@@ -49,7 +61,7 @@ static int run(payer_args *args, const char *dir, bool json)
     if (status == SB_OK && json)
         (void)printf("{\"event\":\"finish\",\"status\":\"ok\",\"exit\":0}\n");
     else if (status == SB_OK)
-        (void)fprintf(stderr, "%s: cancelled; what was downloaded is still there\n", dir);
+        say(export_, dir);
     sb_export_free(export_);
     sb_payer_free(payer);
     free(settings);

@@ -58,6 +58,33 @@ static void kickoff_cleanup(kickoff *k)
     sb_http_response_cleanup(&k->response);
 }
 
+/* Scopes for types ("Patient, Coverage"), spelt as the payer's own are. */
+static bool write_scopes(const char *like, sb_str types, sb_buf *out)
+{
+    sb_str type;
+    const char *right = like && strstr(like, ".read") ? "read" : "rs";
+    while (sb_str_split(&types, ',', &type)) {
+        type = sb_str_trim(type);
+        if (!sb_buf_printf(out, "%ssystem/%.*s.%s", out->len ? " " : "", (int)type.len, type.ptr, right))
+            return false;
+    }
+    return true;
+}
+
+static sb_status covers_nothing(const sb_export_context *context, const sb_buf *uncovered, sb_error *err)
+{
+    SB_AUTO(sb_buf) scopes = SB_BUF_INIT;
+    if (!write_scopes(sb_payer_scope(context->payer), sb_buf_str(uncovered), &scopes))
+        return sb_error_nomem(err);
+    sb_error_set(err, SB_E_AUTH, "the token covers nothing of what is asked for", "it was not granted %.800s", NULL,
+                 sb_buf_cstr(uncovered));
+    sb_error_fix(err,
+                 "ask for a scope that has these types (--scope \"%.300s\"); if the payer does not grant it, have "
+                 "them allow it for this client",
+                 sb_buf_cstr(&scopes));
+    return SB_E_AUTH;
+}
+
 /* TOK-07: what the token does not cover is said before the payer leaves it out. */
 static sb_status check_cover(const sb_export_context *context, const json_t *request, sb_buf *uncovered, sb_error *err)
 {
@@ -74,14 +101,8 @@ static sb_status check_cover(const sb_export_context *context, const json_t *req
     size_t commas = 0;
     for (size_t i = 0; i < uncovered->len; i++)
         commas += uncovered->ptr[i] == ',';
-    if (commas + 1 == n) {
-        sb_error_set(err, SB_E_AUTH, "the token covers nothing of what is asked for", "it was not granted %.800s", NULL,
-                     sb_buf_cstr(uncovered));
-        sb_error_fix(err,
-                     "ask the payer to allow these types for this client, or ask for a scope that has them: %.300s",
-                     sb_payer_scope(context->payer) ? sb_payer_scope(context->payer) : "system/*.rs");
-        return SB_E_AUTH;
-    }
+    if (commas + 1 == n)
+        return covers_nothing(context, uncovered, err);
     sb_context_warn(context, "the token does not cover %.400s: the payer may refuse them, or leave them out",
                     sb_buf_cstr(uncovered));
     return SB_OK;

@@ -112,11 +112,18 @@ def test_types_beyond_the_scope_are_not_silently_left_out(t):
           "--to", t.dir / "out", code=3)
 
 
+def test_a_scope_that_lacks_all_types_is_answered_with_one_that_has_them(t):
+    sandbox = t.sandbox("--patients", "2")
+    result = t.run("export", *client(t, sandbox), "--scope", "system/Coverage.read", "--patients", "--type",
+                   "Patient,ExplanationOfBenefit", "--to", t.dir / "out", code=3)
+    assert '--scope "system/Patient.read system/ExplanationOfBenefit.read"' in result.err, result
+
+
 def test_a_finished_export_stays_complete_when_it_is_cancelled(t):
     sandbox = t.sandbox("--patients", "3")
     t.run("export", *client(t, sandbox), "--patients", "--to", t.dir / "out")
     before = t.run("status", t.dir / "out").out
-    t.run("cancel", t.dir / "out")
+    assert "finished already" in t.run("cancel", t.dir / "out").err
     assert t.run("status", t.dir / "out").out == before
     t.run("verify", t.dir / "out")
 

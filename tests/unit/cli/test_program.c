@@ -415,6 +415,9 @@ static void cancel_says_that_it_is_done(void **state)
     write_script(f, "");
     assert_int_equal(run(f, "cancel claims"), 0);
     assert_says(f->err, "claims: cancelled");
+    write_script(f, "phase 3\n"); /* done: there is nothing left to give up but the payer's copy */
+    assert_int_equal(run(f, "cancel claims"), 0);
+    assert_says(f->err, "claims: it was finished already");
     write_script(f, "fails network the payer cannot be reached\n");
     assert_int_equal(run(f, "cancel claims"), 5);
 }
