@@ -35,6 +35,7 @@ typedef struct token_args {
     payer_args payer;
     bool json, header;
     unsigned min_left_s;
+    bool min_left_given;
 } token_args;
 
 enum { TOKEN_OPT_JSON = 1000, TOKEN_OPT_HEADER, TOKEN_OPT_MIN_LEFT };
@@ -59,6 +60,7 @@ static int take_min_left(token_args *a, const char *value)
         return cli_usage("token", "--min-left takes a number of seconds of at most %d, not '%s'", MIN_LEFT_MAX_S,
                          value);
     a->min_left_s = (unsigned)number;
+    a->min_left_given = true;
     return 0;
 }
 
@@ -86,13 +88,30 @@ static int parse(token_args *a, int argc, char **argv)
     return 0;
 }
 
-static int print_json(sb_payer *payer, const sb_token *token)
+static long long left_s(const sb_token *token)
 {
     const sb_clock *clock = sb_clock_system();
     int64_t left_ns = sb_token_expires_ns(token) - clock->monotonic_ns(clock->impl);
+    return left_ns > 0 ? left_ns / 1000000000 : 0;
+}
+
+/* The freshest token there is may live shorter than was wished. Who wished it is told, and gets the token. */
+static void tell_if_short(const token_args *a, const sb_token *token)
+{
+    long long left = left_s(token);
+    if (a->min_left_given && left + 1 < (long long)a->min_left_s) /* 1: what getting it took, and the rounding */
+        (void)fprintf(
+            stderr,
+            "smartbulk: the token is good for %lld s, not for the %u s of --min-left: this payer's tokens live "
+            "no longer\n",
+            left, a->min_left_s);
+}
+
+static int print_json(sb_payer *payer, const sb_token *token)
+{
     const char *granted = sb_token_scope(token), *asked = sb_payer_scope(payer);
     json_t *object = json_pack("{s:s, s:s, s:I, s:s*}", "access_token", sb_token_text(token), "token_type", "bearer",
-                               "expires_in", (json_int_t)(left_ns > 0 ? left_ns / 1000000000 : 0), "scope",
+                               "expires_in", (json_int_t)left_s(token), "scope",
                                granted             ? granted
                                : asked && asked[0] ? asked /* RFC 6749 §5.1: not said means as asked */
                                                    : NULL);
@@ -103,6 +122,7 @@ static int print_json(sb_payer *payer, const sb_token *token)
 
 static int print(const token_args *a, sb_payer *payer, const sb_token *token)
 {
+    tell_if_short(a, token);
     if (a->json)
         return print_json(payer, token);
     int written = printf(a->header ? "Authorization: Bearer %s\n" : "%s\n", sb_token_text(token));

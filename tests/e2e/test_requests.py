@@ -249,6 +249,14 @@ def test_runs_share_a_token_and_scripts_get_it(t):
     t.log.clear()  # printing it was the wish
 
 
+def test_a_token_that_lives_shorter_than_wished_is_given_with_a_word(t):
+    payer = t.payer(data.files())
+    wished = t.run("token", *t.client(payer), "--min-left", "3600")
+    assert wished.out.strip() in payer.tokens and "--min-left" in wished.err, wished
+    assert t.run("token", *t.client(payer)).err == "", "it was told without a wish"
+    t.log.clear()  # printing it was the wish
+
+
 def test_a_payer_in_the_configuration_needs_but_its_name(t):
     payer = t.payer(data.files())
     key, passphrase = t.dir / "keys/acme.pem", t.dir / "keys/passphrase"
