@@ -8,9 +8,8 @@
 #include "payer/data.h"
 
 /* Room for the members that were written with escapes ("Patient\/1"): one each for type, id, and patient. */
-#define SB_LINE_TEXT_MAX                                                                                               \
-    512 /* a reference is a URL and an id: nobody's are longer, and longer ones are no patient's                       \
-         */
+#define SB_LINE_TEXT_MAX 512 /* a reference is a URL and an id: longer ones are no patient's */
+
 typedef struct sb_line_space {
     char type[SB_DATA_ID_MAX];
     char id[SB_DATA_ID_MAX];

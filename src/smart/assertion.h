@@ -10,10 +10,8 @@
 #include "base/secret.h"
 #include "smart/agreement.h"
 
-#define SB_ASSERTION_LIFETIME_S                                                                                        \
-    120 /* far from both edges: 60 s that some refuse to go below, 300 s that all refuse                               \
-         */
-#define SB_ASSERTION_LIFETIME_MIN_S 60 /* AUTH-05 */
+#define SB_ASSERTION_LIFETIME_S     120 /* far from both edges: some go not below 60 s, all refuse 300 s */
+#define SB_ASSERTION_LIFETIME_MIN_S 60  /* AUTH-05 */
 #define SB_ASSERTION_LIFETIME_MAX_S 240
 #define SB_CLOCK_SKEW_MAX_S         86400 /* a clock a day off is a broken clock, not a skewed one */
 
