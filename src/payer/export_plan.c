@@ -70,21 +70,33 @@ static sb_status bad(sb_error *err, const char *parameter, sb_str value, const c
     return refuse(err, 400, SB_E_INVALID, parameter, value, why, fix);
 }
 
+#define WARNINGS_MAX 100 /* a person reads no more; a body of 16 MB of mistakes is not to be kept for an hour */
+
+/* One line of the file of warnings. */
+static sb_status warn(sb_plan *plan, const char *text, sb_error *err)
+{
+    SB_AUTOJSON outcome = sb_outcome_new(SB_OUTCOME_WARNING, "not-supported", text);
+    SB_AUTOFREE line = outcome ? sb_json_dump(outcome) : NULL;
+    if (!line || !sb_buf_add_cstr(&plan->warnings, line) || !sb_buf_add_char(&plan->warnings, '\n'))
+        return sb_error_nomem(err);
+    plan->warning_count++;
+    return SB_OK;
+}
+
 /* 400, or a warning where the request is lenient. */
 static sb_status pass_over(planner *p, const char *parameter, sb_str value, const char *why, const char *fix,
                            sb_error *err)
 {
     if (!p->request->lenient)
         return bad(err, parameter, value, why, fix);
+    if (p->plan->warning_count == WARNINGS_MAX)
+        return SB_OK; /* the last one said that there are more */
+    if (p->plan->warning_count == WARNINGS_MAX - 1)
+        return warn(p->plan, "passed over: more than is listed here", err);
     sb_error reason = SB_ERROR_INIT;
     (void)bad(&reason, parameter, value, why, fix);
     SB_AUTOFREE text = sb_printf("passed over: %s", reason.why);
-    SB_AUTOJSON outcome = text ? sb_outcome_new(SB_OUTCOME_WARNING, "not-supported", text) : NULL;
-    SB_AUTOFREE line = outcome ? sb_json_dump(outcome) : NULL;
-    if (!line || !sb_buf_add_cstr(&p->plan->warnings, line) || !sb_buf_add_char(&p->plan->warnings, '\n'))
-        return sb_error_nomem(err);
-    p->plan->warning_count++;
-    return SB_OK;
+    return text ? warn(p->plan, text, err) : sb_error_nomem(err);
 }
 
 /* Lists */

@@ -442,6 +442,32 @@ static void what_a_lenient_request_misses_is_in_an_error_file(void **state)
     assert_contains(sb_buf_cstr(&text), "\"resourceType\":\"OperationOutcome\"");
 }
 
+static void a_request_full_of_mistakes_leaves_a_file_that_can_be_read(void **state)
+{
+    fixture *f = *state;
+    char space[SB_JOB_ID_SIZE];
+    SB_AUTO(sb_buf) text = SB_BUF_INIT;
+    sb_job_request request = request_of("a", SB_JOB_SYSTEM);
+    sb_str *others = calloc(SB_JOB_LIST_MAX, sizeof(*others));
+    assert_non_null(others);
+    for (size_t i = 0; i < SB_JOB_LIST_MAX; i++)
+        others[i] = SB_STR_LIT("organizeOutputBy");
+    request.others = (sb_job_list){others, SB_JOB_LIST_MAX};
+    request.lenient = true;
+    sb_str id = kick_off(f, &request, space);
+    free(others);
+    (void)wait_for(f, "a", id, SB_JOB_DONE);
+    SB_AUTOJSON manifest = manifest_of(f, "a", id);
+    json_t *item = json_array_get(json_object_get(manifest, "error"), 0);
+    assert_int_equal(json_integer_value(json_object_get(item, "count")), 100);
+    append_file(f, "a", id, strrchr(sb_json_str(item, "url"), '/') + 1, &text);
+    size_t lines = 0;
+    for (size_t i = 0; i < text.len; i++)
+        lines += text.ptr[i] == '\n';
+    assert_int_equal(lines, 100); /* the manifest counts right */
+    assert_contains(sb_buf_cstr(&text), "more than is listed here");
+}
+
 static void a_job_takes_its_time_and_tells_how_far_it_is(void **state)
 {
     fixture *f = *state;
@@ -832,6 +858,7 @@ int main(void)
         served(wrong_parameters_are_refused_and_named),
         served(types_beyond_the_token_are_refused),
         served(what_a_lenient_request_misses_is_in_an_error_file),
+        served(a_request_full_of_mistakes_leaves_a_file_that_can_be_read),
         served(a_job_takes_its_time_and_tells_how_far_it_is),
         served(a_client_has_so_many_under_way_and_no_more),
         served(what_is_kept_is_bounded),
