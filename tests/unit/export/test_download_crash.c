@@ -198,8 +198,11 @@ static void assert_all_there(world *w)
 static bool killed_at(world *w, unsigned at)
 {
     engine *e = w->e;
+    fake_server_hold(e->host.server);
     pid_t child = fork();
     assert_true(child >= 0);
+    if (child != 0)
+        fake_server_release(e->host.server);
     if (child == 0) {
         open_again(w);
         engine_open_payer(e);

@@ -47,7 +47,9 @@ struct fake_server {
     pthread_mutex_t lock;
     pthread_t threads[CONNECTIONS_MAX];
     int fds[CONNECTIONS_MAX]; /* -1 when closed */
-    unsigned connections, requests;
+    unsigned connections, joined, requests;
+    bool held;
+    pthread_cond_t released;
     char *texts[REQUESTS_MAX];
 };
 
@@ -243,11 +245,14 @@ static void *accept_all(void *arg)
     for (;;) {
         int fd = accept(s->listener, NULL, NULL);
         if (fd < 0)
-            return NULL; /* stopped */
-        connection *c = calloc(1, sizeof(*c));
+            return NULL;             /* stopped */
         int on = s->handler != NULL; /* a head and a body that a handler sends apart must not wait for each other */
-        MUST(c && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0);
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* fails where the client is gone already */
         (void)pthread_mutex_lock(&s->lock);
+        while (s->held)
+            (void)pthread_cond_wait(&s->released, &s->lock);
+        connection *c = calloc(1, sizeof(*c));
+        MUST(c);
         MUST(s->connections < CONNECTIONS_MAX);
         *c = (connection){.server = s, .index = s->connections, .fd = fd};
         s->fds[s->connections] = fd;
@@ -289,7 +294,7 @@ static fake_server *start(fake_server *s, fake_ca *ca, const fake_cert *cert)
     MUST(listen(s->listener, 64) == 0 && getsockname(s->listener, (struct sockaddr *)&address, &len) == 0);
     s->port = ntohs(address.sin_port);
     (void)snprintf(s->url, sizeof(s->url), "%s://127.0.0.1:%u", ca ? "https" : "http", s->port);
-    MUST(pthread_mutex_init(&s->lock, NULL) == 0);
+    MUST(pthread_mutex_init(&s->lock, NULL) == 0 && pthread_cond_init(&s->released, NULL) == 0);
     MUST(pthread_create(&s->acceptor, NULL, accept_all, s) == 0);
     return s;
 }
@@ -312,8 +317,28 @@ fake_server *fake_server_start_handler(fake_ca *ca, fake_handler *handler, void 
     return start(s, ca, NULL);
 }
 
+void fake_server_hold(fake_server *s)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    s->held = true;
+    unsigned first = s->joined, last = s->connections;
+    s->joined = last;
+    (void)pthread_mutex_unlock(&s->lock);
+    for (unsigned i = first; i < last; i++)
+        MUST(pthread_join(s->threads[i], NULL) == 0);
+}
+
+void fake_server_release(fake_server *s)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    s->held = false;
+    (void)pthread_cond_signal(&s->released);
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
 void fake_server_stop(fake_server *s)
 {
+    fake_server_release(s);
     (void)shutdown(s->listener, SHUT_RDWR); /* wakes accept() */
     MUST(pthread_join(s->acceptor, NULL) == 0);
     (void)close(s->listener);
@@ -322,11 +347,12 @@ void fake_server_stop(fake_server *s)
         if (s->fds[i] >= 0)
             (void)shutdown(s->fds[i], SHUT_RDWR);
     (void)pthread_mutex_unlock(&s->lock);
-    for (unsigned i = 0; i < s->connections; i++)
+    for (unsigned i = s->joined; i < s->connections; i++)
         MUST(pthread_join(s->threads[i], NULL) == 0);
     for (unsigned i = 0; i < s->requests; i++)
         free(s->texts[i]);
     SSL_CTX_free(s->tls);
+    (void)pthread_cond_destroy(&s->released);
     (void)pthread_mutex_destroy(&s->lock);
     free(s);
 }

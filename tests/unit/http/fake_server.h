@@ -42,6 +42,11 @@ typedef int fake_handler(void *impl, const char *request, fake_connection *conne
 fake_server *fake_server_start_handler(fake_ca *ca, fake_handler *handler, void *impl);
 bool fake_server_send(fake_connection *connection, const void *bytes, size_t len); /* false: the peer is gone */
 
+/* For tests that fork: wait until all connections have ended (the clients have to be gone), and begin none until
+ * released. Then no thread of the server is inside malloc, whose locks the child would inherit locked. */
+void fake_server_hold(fake_server *server);
+void fake_server_release(fake_server *server);
+
 void fake_server_stop(fake_server *server);
 const char *fake_server_url(const fake_server *server); /* "http(s)://127.0.0.1:port", no slash at its end */
 unsigned fake_server_port(const fake_server *server);
