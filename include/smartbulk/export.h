@@ -134,7 +134,7 @@ SB_PUBLIC sb_status sb_export_resume(sb_payer *payer, const sb_export_options *o
 
 /* Go through all that is left: kick-off, poll, manifest, download, DELETE. Blocks for as long as it takes. SB_OK: done,
  * all of it verified; SB_E_PARTIAL: see the folder's `rejected/` (the payer's copy is kept then, and running again tries
- * once more what could not be had); SB_E_INTERRUPTED: the payer's cancel flag was set, resumable; others: failed,
+ * once more what could not be had), or the payer did not export all, by its own word in `error/` or for want of scope; SB_E_INTERRUPTED: the payer's cancel flag was set, resumable; others: failed,
  * resumable unless the fix says otherwise. SB_E_NETWORK in SB_EXPORT_PHASE_NEW may mean that the answer to the kick-off
  * was lost: running again asks for another job, and warns of the one that nobody knows. */
 SB_PUBLIC sb_status sb_export_run(sb_export *export_, sb_error *err);

@@ -119,7 +119,10 @@ static void next_commands(canvas *c, const closing *what)
             command(c, "later", "export", what->payer, " --since last");
         return;
     case SB_EXPORT_PHASE_PARTIAL:
-        command(c, "next", "resume", what->dir, "   (asks again for what is missing)");
+        if (what->now->files_bad > 0)
+            command(c, "next", "resume", what->dir, "   (asks again for what is missing)");
+        else /* what is missing is not in the payer's list: it cannot be asked for again */
+            command(c, "next", "verify", what->dir, "");
         return;
     case SB_EXPORT_PHASE_NEW:
     case SB_EXPORT_PHASE_WAITING:

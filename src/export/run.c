@@ -289,17 +289,17 @@ static sb_status finish(sb_export *e, sb_error *err)
     sb_export_snapshot totals = {.files = 0};
     bool deleted = false, missing = false;
     sb_journal_totals(e->journal, &totals);
-    bool whole = totals.files_bad == 0;
+    bool fetched = totals.files_bad == 0;
     SB_TRY(check_places(e, err));
-    if (whole) {
+    if (fetched) {
         SB_TRY(look_for_missing(e, &missing, err));
         if (!missing)
             SB_TRY(remember(e, err));
         SB_TRY(release_remote(e, &deleted, err));
     }
     SB_TRY(log_complete(e, &totals, err));
-    return sb_export_set_phase(e, whole ? SB_EXPORT_PHASE_DONE : SB_EXPORT_PHASE_PARTIAL, &remote, deleted ? 1 : 0,
-                               err);
+    return sb_export_set_phase(e, fetched && !missing ? SB_EXPORT_PHASE_DONE : SB_EXPORT_PHASE_PARTIAL, &remote,
+                               deleted ? 1 : 0, err);
 }
 
 static sb_status download(sb_export *e, sb_error *err)
@@ -312,6 +312,13 @@ static sb_status is_partial(sb_export *e, sb_error *err)
 {
     sb_export_snapshot totals = {.files = 0};
     sb_journal_totals(e->journal, &totals);
+    if (totals.files_bad == 0) /* what look_for_missing() warned of */
+        return sb_error_set(
+            err, SB_E_PARTIAL, "the export is done in part",
+            "every file that the payer listed is here and verified, but there is data that it did not "
+            "export: it reports errors of its own, or the token did not cover what was asked for",
+            "look into error/ and at the scope (smartbulk token --json tells what was granted); ask the "
+            "payer, then export anew");
     return sb_error_set(err, SB_E_PARTIAL, "the export is done in part",
                         "%llu of %llu files are bad or could not be had; %llu lines are bad",
                         "look into rejected/ (each file there has a list of its bad lines) and into log.ndjson; "

@@ -586,7 +586,7 @@ static void an_export_that_is_not_complete_is_no_beginning(void **state)
 #define ERROR_FILE "{\"type\":\"OperationOutcome\",\"url\":\"" BASE "/e/1\"}"
 
 /* An export whose manifest has an error file with these lines. */
-static void export_with_outcomes(fixture *f, const char *lines)
+static sb_status export_with_outcomes(fixture *f, const char *lines)
 {
     close_it();
     f->dir = (scratch_dir_free(f->dir), scratch_dir_new());
@@ -602,7 +602,7 @@ static void export_with_outcomes(fixture *f, const char *lines)
     SB_AUTOFREE path = sb_path_join(folder, "OperationOutcome.000.ndjson");
     must(f, sb_dir_make(folder, 0700, &f->err));
     must(f, sb_file_create_new(path, 0600, sb_str_from(lines), &f->err)); /* the test's engine writes no files */
-    must(f, run(f));
+    return run(f);
 }
 
 static void what_the_payer_says_is_missing_is_told_and_asked_for_again(void **state)
@@ -610,12 +610,14 @@ static void what_the_payer_says_is_missing_is_told_and_asked_for_again(void **st
     fixture *f = *state;
     sb_export_request last = patients;
     last.since = "last";
-    export_with_outcomes(f, OUTCOME("information", "informational",
-                                    "all is well") "\n\n" OUTCOME("error", "processing", "Jane could not be read"));
+    sb_status status = export_with_outcomes(f, OUTCOME("information", "informational", "all is well") "\n\n" OUTCOME(
+                                                   "error", "processing", "Jane could not be read"));
+    must_fail(f, status, SB_E_PARTIAL, "it reports errors of its own"); /* exit 6: data is missing, and nobody asked */
+    must_fail(f, run(f), SB_E_PARTIAL, "it reports errors of its own"); /* and running again does not mend it */
     assert_true(told(f, "errors (processing, see error/OperationOutcome.000.ndjson)"));
     assert_false(told(f, "Jane"));
     must_fail(f, export_once(f, &last), SB_E_USAGE, "no earlier export"); /* FILE-08 */
-    export_with_outcomes(f, OUTCOME("information", "informational", "all is well") "\n");
+    must(f, export_with_outcomes(f, OUTCOME("information", "informational", "all is well") "\n"));
     must(f, export_once(f, &last));
 }
 
@@ -628,7 +630,7 @@ static void what_the_token_did_not_cover_is_asked_for_again(void **state)
     last.since = "last";
     f->options.scope = "system/Patient.rs"; /* as granted: less than is asked for */
     open_payer(f);
-    must(f, export_once(f, &both));
+    must_fail(f, export_once(f, &both), SB_E_PARTIAL, "the token did not cover");
     assert_true(told(f, "did not cover Coverage, so data may be missing"));
     must_fail(f, export_once(f, &last), SB_E_USAGE, "no complete export"); /* TOK-07, FILE-08 */
 }
