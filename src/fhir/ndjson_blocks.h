@@ -684,15 +684,17 @@ BLOCKS_INLINE enum verdict read_block(sb_ndjson *n, block *b, const sb_ndjson_ca
 {
     /* containers */
     uint32_t opens = (uint32_t)__builtin_popcountll(b->open), closes = (uint32_t)__builtin_popcountll(b->close);
-    bool near_top = c->depth <= closes + 1;
+    bool near_top;
     b->opens = b->quotes & b->inside;
     b->scalar_begins = b->scalar & ~(b->scalar << 1 | c->in_scalar);
     next->in_scalar = b->scalar >> 63;
     next->depth = c->depth + opens - closes;
-    if (unlikely(c->depth + opens > BLOCK))
+    if (unlikely(c->depth + opens > BLOCK)) {
         visit_deep_brackets(n, b, c, next);
-    else
+        near_top = c->depth <= closes + 1;
+    } else {
         near_top = visit_brackets(b, c, next);
+    }
     if (unlikely(near_top)) { /* what follows the resource is none of our business */
         b->scalar &= b->upto;
         b->scalar_begins &= b->upto;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_key.c - `smartbulk key` as a person or a script meets it. */
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +13,8 @@
 
 #include <cmocka.h>
 #include <jansson.h>
+
+#include "remove_tree.h"
 
 static const char *program; /* the one under test */
 
@@ -30,16 +31,10 @@ static int set_up(void **state)
     return mkdtemp(f->dir) && chdir(f->dir) == 0 && setenv("SB", program, 1) == 0 ? 0 : -1;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st, (void)type, (void)ftw;
-    return remove(path);
-}
-
 static int tear_down(void **state)
 {
     fixture *f = *state;
-    (void)nftw(f->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    remove_tree(f->dir);
     free(f);
     return 0;
 }
