@@ -6,7 +6,7 @@
 #include <pthread.h>
 
 #include "export/journal.h"
-#include "store/sqlite.h"
+#include "store/db.h"
 
 /* Totals are a snapshot of which nothing else is filled: a fixed size, however many types a manifest names. */
 typedef sb_export_snapshot sb_totals;

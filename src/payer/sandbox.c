@@ -9,12 +9,12 @@
 
 #include "base/file.h"
 #include "base/url.h"
-#include "payer/event_line.h"
-#include "payer/generator.h"
-#include "payer/replay_sqlite.h"
-#include "payer/service.h"
+#include "payer/auth/replay_sqlite.h"
+#include "payer/data/generator.h"
+#include "payer/export/tree.h"
+#include "payer/routes/event_line.h"
+#include "payer/routes/service.h"
 #include "payer/throwaway_ca.h"
-#include "payer/tree.h"
 
 #define LIFETIME_S          300
 #define CLIENTS_MAX         1000    /* that register themselves; each keeps up to 64 KB of keys */
@@ -133,8 +133,11 @@ static sb_status add_client(sb_sandbox *s, const sb_sandbox_options *o, sb_error
     SB_AUTOPTR(sb_client) client = NULL;
     SB_TRY(sb_jwks_new(&jwks, err));
     SB_TRY(sb_jwks_add_file(jwks, o->jwks_file, NULL, err));
-    SB_TRY(
-        sb_client_new(o->client_id, "", o->client_scope ? o->client_scope : SB_SERVICE_SCOPES_MAX, jwks, &client, err));
+    sb_client_spec spec = {.id = o->client_id,
+                           .scope = o->client_scope ? o->client_scope : SB_SERVICE_SCOPES_MAX,
+                           .jwks = jwks,
+                           .state = SB_CLIENT_ACTIVE};
+    SB_TRY(sb_client_new(&spec, &client, err));
     jwks = NULL;
     return sb_clients_add(s->clients, client, err);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sqlite.c - a thin, safe layer over sqlite3: settings, migrations, statements, transactions, errors. Owns its
  * connections; knows no table. */
-#include "store/sqlite.h"
+#include "store/db.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
 #include "base/json.h"
 #include "fuzz.h"
 #include "jose/jws.h"
-#include "payer/assertion_check.h"
+#include "payer/auth/assertion_check.h"
 
 #define NOW       INT64_C(1790000000)
 #define TOKEN_URL "https://payer.example/token"
@@ -26,10 +26,12 @@ static void make_checker(void)
     sb_clients *clients = NULL;
     sb_client *client = NULL;
     sb_jwks *jwks = NULL;
-    bool ok = sb_key_generate("EdDSA", 0, "k", &key, NULL) == SB_OK && sb_jwks_new(&jwks, NULL) == SB_OK &&
-              sb_jwks_add(jwks, key, NULL) == SB_OK &&
-              sb_client_new("me", "", "system/*.rs", jwks, &client, NULL) == SB_OK &&
-              sb_clients_memory(1, &clients, NULL) == SB_OK && sb_clients_add(clients, client, NULL) == SB_OK;
+    bool ok =
+        sb_key_generate("EdDSA", 0, "k", &key, NULL) == SB_OK && sb_jwks_new(&jwks, NULL) == SB_OK &&
+        sb_jwks_add(jwks, key, NULL) == SB_OK &&
+        sb_client_new(&(sb_client_spec){.id = "me", .scope = "system/*.rs", .jwks = jwks, .state = SB_CLIENT_ACTIVE},
+                      &client, NULL) == SB_OK &&
+        sb_clients_memory(1, &clients, NULL) == SB_OK && sb_clients_add(clients, client, NULL) == SB_OK;
     sb_client_free(client);
     sb_assertion_policy policy = {TOKEN_URL, algs, clients, &stopped};
     FUZZ_REQUIRE("there is a checker", ok && sb_assertion_checker_new(&policy, &checker, NULL) == SB_OK);

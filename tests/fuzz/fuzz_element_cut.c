@@ -3,7 +3,7 @@
  * The input is a list of elements with commas, a newline, and a resource. */
 #include "base/json.h"
 #include "fuzz.h"
-#include "payer/element_cut.h"
+#include "payer/data/element_cut.h"
 
 #define ELEMENTS_MAX 8
 

@@ -2,7 +2,7 @@
 /* Instants and dates: what is read is written and read again as the same moment. */
 #include "fhir/instant.h"
 #include "fuzz.h"
-#include "payer/instant.h"
+#include "payer/data/instant.h"
 
 static void check_instant(sb_str text)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lines of a file: together they are the file, each ends where a newline is. */
 #include "fuzz.h"
-#include "payer/line_reader.h"
+#include "payer/data/line_reader.h"
 #include <zlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -2,7 +2,7 @@
 /* What the sandbox reads of a resource: a line that the validator passes is served or refused with a reason. */
 #include "fhir/ndjson.h"
 #include "fuzz.h"
-#include "payer/line.h"
+#include "payer/data/line.h"
 
 static bool is_resource(sb_str line)
 {

@@ -9,8 +9,8 @@
 #include "../smart/fake_clock.h"
 #include "base/url.h"
 #include "forge.h"
-#include "payer/generator.h"
-#include "payer/service.h"
+#include "payer/data/generator.h"
+#include "payer/routes/service.h"
 
 #define BASE      "https://payer.example"
 #define TOKEN_URL BASE "/token"
@@ -52,7 +52,8 @@ static void fixture_add_client(fixture *f, const char *id, const sb_key *key, co
     SB_AUTOPTR(sb_client) client = NULL;
     assert_ok(sb_jwks_new(&jwks, NULL));
     assert_ok(sb_jwks_add(jwks, key, NULL));
-    assert_ok(sb_client_new(id, "", scope, jwks, &client, NULL));
+    sb_client_spec spec = {.id = id, .scope = scope, .jwks = jwks, .state = SB_CLIENT_ACTIVE};
+    assert_ok(sb_client_new(&spec, &client, NULL));
     assert_ok(sb_clients_add(f->clients, client, NULL));
 }
 

@@ -5,7 +5,7 @@
 #include "../smart/fake_clock.h"
 #include "forge.h"
 #include "jose/jws.h"
-#include "payer/assertion_check.h"
+#include "payer/auth/assertion_check.h"
 
 #define TOKEN_URL "https://payer.example/token"
 #define CLIENT    "client-1"
@@ -28,7 +28,8 @@ static void add_client(fixture *f, const char *id, const sb_key *first, const sb
     assert_ok(sb_jwks_add(jwks, first, NULL));
     if (second)
         assert_ok(sb_jwks_add(jwks, second, NULL));
-    assert_ok(sb_client_new(id, "", "system/*.rs", jwks, &client, NULL));
+    sb_client_spec spec = {.id = id, .scope = "system/*.rs", .jwks = jwks, .state = SB_CLIENT_ACTIVE};
+    assert_ok(sb_client_new(&spec, &client, NULL));
     client->jwks_url = jwks_url ? sb_str_dup(sb_str_from(jwks_url)) : NULL;
     assert_ok(sb_clients_add(f->clients, client, NULL));
 }

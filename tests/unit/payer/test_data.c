@@ -2,8 +2,8 @@
 /* test_data.c - a folder of NDJSON as a data source: what is indexed, what is refused, and the groups made of it. */
 #include "scratch.h"
 
-#include "payer/data.h"
-#include "payer/roster.h"
+#include "payer/data/data.h"
+#include "payer/data/roster.h"
 
 #define P(id, stamp) "{\"resourceType\":\"Patient\",\"id\":\"" id "\",\"meta\":{\"lastUpdated\":\"" stamp "\"}}"
 #define C(id, patient)                                                                                                 \

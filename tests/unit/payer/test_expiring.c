@@ -5,8 +5,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "payer/expiring.h"
-#include "payer/replay_sqlite.h"
+#include "payer/auth/expiring.h"
+#include "payer/auth/replay_sqlite.h"
 
 static sb_digest key(unsigned n)
 {

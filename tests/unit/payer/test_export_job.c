@@ -7,8 +7,8 @@
 #include <zlib.h>
 
 #include "base/json.h"
-#include "payer/export_job.h"
-#include "payer/generator.h"
+#include "payer/data/generator.h"
+#include "payer/export/export_job.h"
 
 #define NOW_S INT64_C(1795000000) /* 2026-11-18: after everything the generator stamps */
 

@@ -5,8 +5,8 @@
 #include <openssl/evp.h>
 
 #include "base/json.h"
-#include "payer/generator.h"
-#include "payer/roster.h"
+#include "payer/data/generator.h"
+#include "payer/data/roster.h"
 
 #define FILE_MAX ((size_t)64 * 1024 * 1024)
 

@@ -2,9 +2,9 @@
 /* test_slice.c - looking into JSON text: what is found, and that no text leads beyond its end. */
 #include "scratch.h"
 
-#include "payer/instant.h"
-#include "payer/line.h"
-#include "payer/slice.h"
+#include "payer/data/instant.h"
+#include "payer/data/line.h"
+#include "payer/data/slice.h"
 
 static sb_str found(const char *json, const char *name)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_sqlite.c - the promises of store/sqlite.h: modes, durability settings, migrations, statements, errors. */
+/* test_sqlite.c - the promises of store/db.h: modes, durability settings, migrations, statements, errors. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "store/sqlite.h"
+#include "store/db.h"
 
 static const char *const v1[] = {"CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT UNIQUE, n INTEGER)", NULL};
 static const char *const v2[] = {"CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT UNIQUE, n INTEGER)",

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* client.h - who may ask for tokens: clients, and the register that finds them.                       KEY-05, KEY-07
+ *
+ * A client is constant once made, and counted: who found one keeps it as long as it likes, whatever happens to the
+ * register. Where clients are kept is behind a table of functions: in memory here, in a database when a payer runs for
+ * longer than a trial. */
+#ifndef SB_PAYER_CLIENT_H
+#define SB_PAYER_CLIENT_H
+
+#include <stdatomic.h>
+
+#include "jose/jwk.h"
+#include "payer/auth/digest.h"
+#include "smart/scopes.h"
+
+#define SB_CLIENT_ID_MAX   255 /* bytes; ids we draw have 36 */
+#define SB_CLIENT_NAME_MAX 255
+
+typedef enum sb_client_state {
+    SB_CLIENT_PENDING, /* registered itself, waits for a person                                              KEY-07 */
+    SB_CLIENT_ACTIVE,
+    SB_CLIENT_SUSPENDED
+} sb_client_state;
+
+/* What its assertions look like.                                                                            AUTH-04 */
+typedef enum sb_client_profile {
+    SB_PROFILE_SMART,      /* SMART 2.2: aud holds the token URL (or the issuer), typ is JWT if it is there */
+    SB_PROFILE_RFC7523BIS, /* aud is the issuer as sole value, typ is client-authentication+jwt */
+} sb_client_profile;
+
+typedef struct sb_client {
+    char *id;
+    char *name;       /* for people; may be "" */
+    char *contact;    /* for people: an address to write to; may be "" */
+    char *jwks_url;   /* the registered JWKS URL; NULL: the set itself was registered */
+    sb_jwks *jwks;    /* the registered set; NULL when there is a URL */
+    sb_scopes scopes; /* what it may have at most                                                    TOK-08, EXP-06 */
+    sb_client_state state;
+    sb_client_profile profile;
+    bool show_reasons;          /* under onboarding: told on the wire why it was refused */
+    unsigned tokens_per_minute; /* 0: as the server's configuration says */
+    int64_t created_s, changed_s;
+    bool has_registration; /* it may manage itself by the token of this digest                   RFC 7592 */
+    sb_digest registration_digest;
+    atomic_uint refs;
+} sb_client;
+
+/* What a client is made of. Texts are copied; jwks is taken over when it succeeds. */
+typedef struct sb_client_spec {
+    const char *id, *name, *contact; /* name and contact: NULL is "" */
+    const char *scope;
+    sb_jwks *jwks;        /* this or jwks_url */
+    const char *jwks_url; /* its form (https, host) is checked by who registers it */
+    sb_client_state state;
+    sb_client_profile profile;
+    bool show_reasons;
+    unsigned tokens_per_minute;
+    int64_t created_s, changed_s;
+    const sb_digest *registration_digest; /* NULL: none */
+} sb_client_spec;
+
+/* SB_E_INVALID: an id that is empty, too long or not printable ASCII, a name or contact too long or with control
+ * characters, a scope that is malformed or for people, neither or both of jwks and jwks_url. */
+sb_status sb_client_new(const sb_client_spec *spec, sb_client **out, sb_error *err);
+/* A client's spec again, to change something of it: texts are borrowed from the client, but *scope is the caller's to
+ * free; jwks is a copy that sb_client_new() takes over (free it if that fails). */
+sb_status sb_client_respec(const sb_client *client, char **scope, sb_client_spec *out, sb_error *err);
+const char *sb_client_state_name(sb_client_state state);       /* "pending" … */
+const char *sb_client_profile_name(sb_client_profile profile); /* "smart", "rfc7523bis" */
+bool sb_client_state_parse(const char *text, sb_client_state *out);
+bool sb_client_profile_parse(const char *text, sb_client_profile *out);
+sb_client *sb_client_ref(sb_client *client);
+void sb_client_free(sb_client *client); /* lets go of one reference; NULL is fine */
+SB_DEFINE_FREEP(sb_client)
+
+/* Called for each, in the order of their ids; anything but SB_OK ends it, and is returned. */
+typedef sb_status sb_client_visit(void *context, sb_client *client, sb_error *err);
+
+typedef struct sb_clients_ops {
+    /* *out is a reference, or NULL: there is none. */
+    sb_status (*find)(void *impl, sb_str id, sb_client **out, sb_error *err);
+    /* SB_E_USAGE: the id is taken. SB_E_BUSY: there are as many as there may be. Keeps a reference of its own. */
+    sb_status (*add)(void *impl, sb_client *client, sb_error *err);
+    /* In place of the one with its id. SB_E_NOT_FOUND. */
+    sb_status (*replace)(void *impl, sb_client *client, sb_error *err);
+    sb_status (*remove)(void *impl, sb_str id, sb_error *err); /* SB_E_NOT_FOUND */
+    sb_status (*each)(void *impl, sb_client_visit *visit, void *context, sb_error *err);
+    void (*free)(void *impl);
+} sb_clients_ops;
+
+typedef struct sb_clients sb_clients;
+
+/* Takes `impl` over, also on failure. For those who implement a register. */
+sb_status sb_clients_new(const sb_clients_ops *ops, void *impl, sb_clients **out, sb_error *err);
+void sb_clients_free(sb_clients *clients); /* NULL is fine */
+SB_DEFINE_FREEP(sb_clients)
+
+/* Any thread. A client that is found may be some seconds old when another process changed it (a register says how
+ * many); who approves or suspends looks it up by sb_clients_each(). */
+sb_status sb_clients_find(sb_clients *clients, sb_str id, sb_client **out, sb_error *err);
+sb_status sb_clients_add(sb_clients *clients, sb_client *client, sb_error *err);
+sb_status sb_clients_replace(sb_clients *clients, sb_client *client, sb_error *err);
+sb_status sb_clients_remove(sb_clients *clients, sb_str id, sb_error *err);
+sb_status sb_clients_each(sb_clients *clients, sb_client_visit *visit, void *context, sb_error *err);
+
+/* A register in memory, of at most `max` clients. */
+sb_status sb_clients_memory(size_t max, sb_clients **out, sb_error *err);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* decoy.c - one P-384 key, and RSA moduli of the usual sizes. A modulus of random bits has no known factors and no
+ * private key, but raising to a power modulo it takes as long. */
+#include "payer/auth/decoy.h"
+
+#include "base/json.h"
+#include "base/random.h"
+#include "jose/base64url.h"
+#include "jose/jwk.h"
+
+static const unsigned rsa_bits[] = {2048, 3072, 4096};
+
+struct sb_decoy {
+    sb_key *ec;
+    sb_key *rsa[SB_ARRAY_LEN(rsa_bits)];
+};
+
+static sb_status draw_rsa(unsigned bits, sb_key **out, sb_error *err)
+{
+    unsigned char modulus[4096 / 8];
+    size_t len = bits / 8;
+    SB_AUTO(sb_buf) n = SB_BUF_INIT;
+    sb_random_bytes(modulus, len);
+    modulus[0] |= 0x80;
+    modulus[len - 1] |= 1;
+    if (!sb_base64url_encode(modulus, len, &n))
+        return sb_error_nomem(err);
+    SB_AUTOJSON jwk =
+        json_pack("{s:s, s:s, s:s, s:s}", "kty", "RSA", "alg", "RS384", "n", sb_buf_cstr(&n), "e", "AQAB");
+    return jwk ? sb_key_from_public_jwk(jwk, out, err) : sb_error_nomem(err);
+}
+
+sb_status sb_decoy_new(sb_decoy **out, sb_error *err)
+{
+    sb_decoy *decoy = calloc(1, sizeof(*decoy));
+    if (!decoy)
+        return sb_error_nomem(err);
+    sb_status status = sb_key_generate("ES384", 0, NULL, &decoy->ec, err);
+    for (size_t i = 0; status == SB_OK && i < SB_ARRAY_LEN(rsa_bits); i++)
+        status = draw_rsa(rsa_bits[i], &decoy->rsa[i], err);
+    if (status != SB_OK) {
+        sb_decoy_free(decoy);
+        return status;
+    }
+    *out = decoy;
+    return SB_OK;
+}
+
+void sb_decoy_free(sb_decoy *decoy)
+{
+    if (!decoy)
+        return;
+    sb_key_free(decoy->ec);
+    for (size_t i = 0; i < SB_ARRAY_LEN(rsa_bits); i++)
+        sb_key_free(decoy->rsa[i]);
+    free(decoy);
+}
+
+void sb_decoy_verify(const sb_decoy *decoy, const sb_jws *jws)
+{
+    if (strcmp(jws->alg, "ES384") == 0)
+        (void)sb_jws_verify(jws, decoy->ec, "ES384", NULL);
+    for (size_t i = 0; i < SB_ARRAY_LEN(rsa_bits); i++) {
+        if (strcmp(jws->alg, "RS384") == 0 && jws->signature.len == rsa_bits[i] / 8)
+            (void)sb_jws_verify(jws, decoy->rsa[i], "RS384", NULL);
+    }
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* line.c - one walk over a resource's own members. Owns no state. */
+#include "payer/data/line.h"
+
+#include "payer/data/instant.h"
+#include "payer/data/slice.h"
+#include "smart/scopes.h"
+
+static sb_status refuse(sb_error *err, const char *why)
+{
+    return sb_error_set(err, SB_E_INVALID, "a resource cannot be served", "%s", "mend the line or take it out", why);
+}
+
+/* The members that carry what we look for, as raw slices; ptr is NULL for those that are missing. */
+typedef struct members {
+    sb_str type, id, meta, patient, beneficiary, subject;
+} members;
+
+static void collect(sb_str json, members *m)
+{
+    sb_str rest, name, value;
+    if (!sb_slice_enter(json, '{', &rest))
+        return;
+    while (sb_slice_member(&rest, &name, &value)) {
+        sb_str *place = sb_str_eq(name, SB_STR_LIT("resourceType"))  ? &m->type
+                        : sb_str_eq(name, SB_STR_LIT("id"))          ? &m->id
+                        : sb_str_eq(name, SB_STR_LIT("meta"))        ? &m->meta
+                        : sb_str_eq(name, SB_STR_LIT("patient"))     ? &m->patient
+                        : sb_str_eq(name, SB_STR_LIT("beneficiary")) ? &m->beneficiary
+                        : sb_str_eq(name, SB_STR_LIT("subject"))     ? &m->subject
+                                                                     : NULL;
+        if (place)
+            *place = value;
+    }
+}
+
+sb_str sb_line_patient_id(sb_str reference)
+{
+    static const sb_str mark = SB_STR_LIT("Patient/");
+    size_t at = reference.len;
+    for (size_t i = 0; i + mark.len <= reference.len; i++) {
+        if ((i == 0 || reference.ptr[i - 1] == '/') && memcmp(reference.ptr + i, mark.ptr, mark.len) == 0)
+            at = i + mark.len; /* the last one: a base URL may have such a folder too */
+    }
+    sb_str id = {reference.ptr + at, reference.len - at};
+    for (size_t i = 0; i < id.len; i++) {
+        if (id.ptr[i] == '/' || id.ptr[i] == '#' || id.ptr[i] == '?' || id.ptr[i] == '|')
+            id.len = i;
+    }
+    return id.len <= SB_DATA_ID_MAX ? id : SB_STR_NULL;
+}
+
+static sb_str patient_of(const members *m, sb_str type, sb_str own_id, sb_line_space *space)
+{
+    if (sb_str_eq(type, SB_STR_LIT("Patient")))
+        return own_id;
+    if (!sb_data_type_in_compartment(type))
+        return SB_STR_NULL;
+    const sb_str candidates[] = {m->patient, m->beneficiary, m->subject};
+    for (size_t i = 0; i < SB_ARRAY_LEN(candidates); i++) {
+        sb_str reference, text;
+        if (!candidates[i].ptr || !sb_slice_find(candidates[i], SB_STR_LIT("reference"), &reference) ||
+            !sb_slice_text(reference, space->patient, sizeof(space->patient), &text))
+            continue;
+        sb_str id = sb_line_patient_id(text);
+        if (id.len > 0)
+            return id;
+    }
+    return SB_STR_NULL;
+}
+
+static sb_status read_updated(sb_str meta, int64_t *out, sb_error *err)
+{
+    char space[64];
+    sb_str value, text;
+    *out = SB_UPDATED_NONE;
+    if (!meta.ptr || !sb_slice_find(meta, SB_STR_LIT("lastUpdated"), &value))
+        return SB_OK;
+    if (!sb_slice_text(value, space, sizeof(space), &text) || sb_instant_parse_us(text, out, NULL) != SB_OK)
+        return refuse(err, "its meta.lastUpdated is not an instant such as 2026-01-31T12:00:00Z");
+    return SB_OK;
+}
+
+sb_status sb_line_read(sb_str json, sb_line_space *space, sb_str *type, sb_data_line *out, sb_error *err)
+{
+    members m = {0};
+    collect(json, &m);
+    if (!m.type.ptr || !sb_slice_text(m.type, space->type, sizeof(space->type), type) || type->len == 0)
+        return refuse(err, "it has no resourceType");
+    if (!sb_scope_is_type(
+            *type)) /* it goes into names of files and URLs; without escapes it is a slice of any length */
+        return refuse(err, "its resourceType is not the name of a resource type");
+    *out = (sb_data_line){.json = json};
+    if (!m.id.ptr || !sb_slice_text(m.id, space->id, sizeof(space->id), &out->id) || out->id.len == 0)
+        return refuse(err, "it has no id");
+    if (out->id.len > SB_DATA_ID_MAX)
+        return refuse(err, "its id is longer than 128 characters");
+    out->patient = patient_of(&m, *type, out->id, space);
+    return read_updated(m.meta, &out->updated_us, err);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* export_job.h - bulk exports as a payer runs them: asked for, worked off by threads, polled, read, deleted, expired.
+ *
+ *            create()          a worker takes it         all files written, and min_seconds over
+ *   (none) ───────────► QUEUED ────────────────► RUNNING ────────────────► DONE ──Expires──► (none)
+ *                          │                        │ └──────────────────► FAILED ──Expires──► (none)
+ *                          └────── delete() ────────┴─► (none), from any state
+ *
+ * Whoever asks is named by a client id, and a job is its creator's alone: to everybody else it is not there. What a
+ * client may have is decided by the caller, who passes the types the token covers and the group it may use. Knows
+ * nothing of HTTP; where an error means one particular answer, err->http_status says which (400, 403, 404, 429, 503).
+ *
+ * All functions may be called from any thread. */
+#ifndef SB_PAYER_EXPORT_JOB_H
+#define SB_PAYER_EXPORT_JOB_H
+
+#include <smartbulk/clock.h>
+
+#include "payer/data/roster.h"
+
+#define SB_JOB_ID_SIZE       33    /* 128 random bits in hex, and a NUL: the id cannot be guessed */
+#define SB_JOB_FILE_NAME_MAX 96    /* Type.NNN.ndjson: a type has at most 64 letters */
+#define SB_JOB_LIST_MAX      10000 /* entries of `patient`, `_type`, `_elements` in one request: a whole roster's worth */
+
+typedef struct sb_jobs sb_jobs;
+
+typedef struct sb_jobs_options {
+    const char *state_dir;     /* made 0700 when missing; locked: one server a folder; copied */
+    const sb_data *data;       /* borrowed for the life of the manager, as are the next two */
+    const sb_rosters *rosters; /* the groups; may be NULL */
+    const sb_clock *clock;     /* NULL: the system's */
+    unsigned workers;          /* threads; 0: 1 */
+    unsigned min_seconds;      /* a job is under way at least this long, as at a real payer */
+    unsigned per_client;       /* exports one client may have under way; 0: no limit. Beyond: 429     EXP-04, STAT-08 */
+    unsigned per_client_kept;  /* exports kept for one client, finished ones included; 0: 100. Beyond: 429 */
+    unsigned max_jobs;         /* jobs kept in all, finished ones included; 0: 1000. Beyond: 503 */
+    unsigned keep_seconds;     /* from finished to Expires; 0: 3600 */
+    unsigned retry_after_s;    /* what a poller is told to wait; 0: 1 */
+    uint64_t file_bytes;       /* filtered output is cut here; 0: 32 MiB. Source files are given as they are */
+    bool open_files;           /* manifest says requiresAccessToken false                                     USE-02 */
+} sb_jobs_options;
+
+#define SB_JOBS_OPTIONS_INIT                                                                                           \
+    {                                                                                                                  \
+        .state_dir = NULL                                                                                              \
+    }
+
+/* Clears what a killed predecessor left in `jobs` and `gzip` of the folder, and starts the threads. Other names in the
+ * folder are the caller's. SB_E_BUSY: another process has it. */
+sb_status sb_jobs_new(const sb_jobs_options *options, sb_jobs **out, sb_error *err);
+/* Stops the threads, removes every file it made (but the empty `lock`). Nobody else is using it. NULL is fine. */
+void sb_jobs_free(sb_jobs *jobs);
+SB_DEFINE_FREEP(sb_jobs)
+
+typedef enum sb_job_level { SB_JOB_SYSTEM, SB_JOB_PATIENT, SB_JOB_GROUP } sb_job_level; /* EXP-01 */
+
+/* A list of texts as they came (decoded, but not yet judged): sb_jobs_create() judges them. */
+typedef struct sb_job_list {
+    const sb_str *items;
+    size_t count;
+} sb_job_list;
+
+/* A kick-off. Everything is borrowed for the call. Lists that are empty mean "not given". */
+typedef struct sb_job_request {
+    const char *client_id;   /* whose job it is */
+    const char *request_url; /* what the manifest repeats as `request` */
+    sb_job_level level;
+    sb_str group_id; /* for SB_JOB_GROUP; an unknown one is 404. Whether the client may: the caller */
+    const sb_job_list
+        *allowed;             /* types the token covers; NULL: every type. A _type beyond them is 403         EXP-06 */
+    sb_job_list types;        /* _type, one a item; empty: all that level, source and token offer */
+    sb_job_list elements;     /* _elements: "status", "Patient.birthDate" */
+    sb_job_list patients;     /* patient: "Patient/123" */
+    sb_job_list type_filters; /* _typeFilter, raw: "ExplanationOfBenefit?service-date=ge2025-01-01" */
+    sb_job_list others;   /* names of parameters that the caller does not know: refused, or passed over if lenient */
+    sb_str since, until;  /* _since, _until: instants; empty: not given */
+    sb_str output_format; /* _outputFormat; empty: NDJSON                                         EXP-03, STAT-08 */
+    bool lenient;         /* Prefer: handling=lenient: what is not supported is passed over, and said in a file of
+                             the manifest's `error` list, instead of 400                                  EXP-04 */
+} sb_job_request;
+
+#define SB_JOB_REQUEST_INIT                                                                                            \
+    {                                                                                                                  \
+        .level = SB_JOB_SYSTEM                                                                                         \
+    }
+
+/* Check the request and queue the job; `id` names it from now on. The error's http_status is the answer: 400 a
+ * parameter is wrong or not supported, 403 a type the token does not cover, 404 no such group, 429 too many under way
+ * (and *retry_after_s says when to ask again), 503 too many jobs in all. */
+sb_status sb_jobs_create(sb_jobs *jobs, const sb_job_request *request, char id[SB_JOB_ID_SIZE], unsigned *retry_after_s,
+                         sb_error *err);
+
+typedef enum sb_job_state { SB_JOB_QUEUED, SB_JOB_RUNNING, SB_JOB_DONE, SB_JOB_FAILED } sb_job_state;
+
+typedef struct sb_job_status {
+    sb_job_state state;
+    unsigned percent;   /* 0 to 99 while under way, 100 when done */
+    char progress[100]; /* for X-Progress: plain text under 100 characters                                 STAT-01 */
+    unsigned retry_after_s; /* for Retry-After while under way */
+    int64_t expires_s;      /* done or failed: when it goes away, seconds since 1970; else 0 */
+    sb_error error;         /* failed: why (for the payer's log; tell the client no paths) */
+} sb_job_status;
+
+/* SB_E_NOT_FOUND (404) for a job that is unknown, deleted, expired, or somebody else's: all the same answer.  STAT-07
+ */
+sb_status sb_jobs_status(sb_jobs *jobs, const char *client_id, sb_str job_id, sb_job_status *out, sb_error *err);
+
+/* The manifest of a job that is DONE, as JSON text. File URLs are `files_url` + "/" + name. transactionTime is the
+ * moment the request was taken, or the data's newest meta.lastUpdated if that is later: as `_since` of the next export
+ * it repeats nothing and skips nothing. SB_E_NOT_FOUND (404), SB_E_BUSY when not yet done.            STAT-04, FILE-08
+ */
+sb_status sb_jobs_manifest(sb_jobs *jobs, const char *client_id, sb_str job_id, const char *files_url, sb_buf *out,
+                           sb_error *err);
+
+/* An open output file. `fd` stays readable whatever happens to the job. */
+typedef struct sb_job_file {
+    int fd;             /* -1: none */
+    uint64_t size;      /* of the bytes behind fd: compressed ones when `gzip` */
+    bool gzip;          /* the bytes are gzip: answer Content-Encoding: gzip */
+    int64_t modified_s; /* for Last-Modified */
+    char etag[64]; /* strong, with its quotes; differs between plain and gzip                              FILE-05 */
+    const char *content_type; /* a constant */
+} sb_job_file;
+
+#define SB_JOB_FILE_INIT                                                                                               \
+    {                                                                                                                  \
+        .fd = -1                                                                                                       \
+    }
+void sb_job_file_cleanup(sb_job_file *file); /* closes; safe to repeat */
+
+/* Open an output or error file of a DONE job by the name the manifest gave it. With `gzip` the compressed form, which
+ * is made at the first call (others who want it wait) and kept; small files come plain all the same. SB_E_NOT_FOUND
+ * (404) also for a name that is not in the manifest; SB_E_IO (500). With open_files, `client_id` may be NULL: whoever
+ * knows the job's id may read its files.                                                                    USE-02 */
+sb_status sb_jobs_file_open(sb_jobs *jobs, const char *client_id, sb_str job_id, sb_str name, bool gzip,
+                            sb_job_file *out, sb_error *err);
+
+/* Cancel the job or give its files up. Descriptors that are open stay good. SB_E_NOT_FOUND (404).            STAT-07 */
+sb_status sb_jobs_delete(sb_jobs *jobs, const char *client_id, sb_str job_id, sb_error *err);
+
+/* Remove what has expired; a thread does this too, and every call above looks at Expires by itself. */
+void sb_jobs_sweep(sb_jobs *jobs);
+
+#endif

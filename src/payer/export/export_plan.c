@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* export_plan.c - from a stranger's parameters to a plan that can only give what it should. Owns no state.
+ *
+ * Where a parameter narrows what is given, a wrong one is always refused, for passing it over would give more than was
+ * asked for. Lenient handling passes over what merely cannot be had. */
+#include "payer/export/export_plan.h"
+
+#include <stdio.h>
+
+#include "base/json.h"
+#include "fhir/operation_outcome.h"
+#include "payer/data/element_cut.h"
+#include "payer/data/fhir_types.h"
+#include "payer/data/idset.h"
+#include "payer/data/instant.h"
+#include "payer/data/line.h"
+
+struct sb_plan {
+    const sb_data_type **types;
+    size_t type_count;
+    sb_element *elements;
+    size_t element_count;
+    const sb_roster *roster; /* NULL: everybody */
+    sb_idset *patients;      /* NULL: everybody */
+    int64_t since_us;        /* SB_UPDATED_NONE, the least of all, when not given */
+    int64_t until_us;
+    sb_buf warnings;
+    size_t warning_count;
+};
+
+/* What is needed while the plan is made. */
+typedef struct planner {
+    sb_plan *plan;
+    const sb_data *data;
+    const sb_rosters *rosters;
+    const sb_job_request *request;
+} planner;
+
+void sb_plan_free(sb_plan *plan)
+{
+    if (!plan)
+        return;
+    free(plan->types);
+    free(plan->elements);
+    sb_idset_free(plan->patients);
+    sb_buf_cleanup(&plan->warnings);
+    free(plan);
+}
+
+/* Refusing */
+
+#define SHOWN_MAX 80 /* of a stranger's text in an answer: enough to recognise it */
+
+static sb_status refuse(sb_error *err, int http_status, sb_status code, const char *parameter, sb_str value,
+                        const char *why, const char *fix)
+{
+    bool text = sb_str_is_text(value);
+    if (value.len == 0)
+        sb_error_set(err, code, "the export request cannot be served", "%s %s", fix, parameter, why);
+    else
+        sb_error_set(err, code, "the export request cannot be served", "%s '%.*s' %s", fix, parameter,
+                     text ? (int)SB_MIN(value.len, SHOWN_MAX) : 1, text ? value.ptr : "?", why);
+    if (err)
+        err->http_status = http_status;
+    return code;
+}
+
+static sb_status bad(sb_error *err, const char *parameter, sb_str value, const char *why, const char *fix)
+{
+    return refuse(err, 400, SB_E_INVALID, parameter, value, why, fix);
+}
+
+#define WARNINGS_MAX 100 /* a person reads no more; a body of 16 MB of mistakes is not to be kept for an hour */
+
+/* One line of the file of warnings. */
+static sb_status warn(sb_plan *plan, const char *text, sb_error *err)
+{
+    SB_AUTOJSON outcome = sb_outcome_new(SB_OUTCOME_WARNING, "not-supported", text);
+    SB_AUTOFREE line = outcome ? sb_json_dump(outcome) : NULL;
+    if (!line || !sb_buf_add_cstr(&plan->warnings, line) || !sb_buf_add_char(&plan->warnings, '\n'))
+        return sb_error_nomem(err);
+    plan->warning_count++;
+    return SB_OK;
+}
+
+/* 400, or a warning where the request is lenient. */
+static sb_status pass_over(planner *p, const char *parameter, sb_str value, const char *why, const char *fix,
+                           sb_error *err)
+{
+    if (!p->request->lenient)
+        return bad(err, parameter, value, why, fix);
+    if (p->plan->warning_count == WARNINGS_MAX)
+        return SB_OK; /* the last one said that there are more */
+    if (p->plan->warning_count == WARNINGS_MAX - 1)
+        return warn(p->plan, "passed over: more than is listed here", err);
+    sb_error reason = SB_ERROR_INIT;
+    (void)bad(&reason, parameter, value, why, fix);
+    SB_AUTOFREE text = sb_printf("passed over: %s", reason.why);
+    return text ? warn(p->plan, text, err) : sb_error_nomem(err);
+}
+
+/* Lists */
+
+/* Calls `each` for every entry; entries may hold several with commas between, as a GET may write them. */
+static sb_status for_each(planner *p, const char *parameter, const sb_job_list *list,
+                          sb_status (*each)(planner *p, sb_str item, sb_error *err), sb_error *err)
+{
+    size_t seen = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        sb_str rest = list->items[i], item;
+        while (sb_str_split(&rest, ',', &item)) {
+            item = sb_str_trim(item);
+            if (item.len == 0)
+                continue;
+            if (++seen > SB_JOB_LIST_MAX)
+                return bad(err, parameter, SB_STR_NULL, "has more entries than this server takes (10000)",
+                           "ask in several exports, or for a group");
+            SB_TRY(each(p, item, err));
+        }
+    }
+    return SB_OK;
+}
+
+/* Types */
+
+static bool in_list(const sb_job_list *list, sb_str name)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (sb_str_eq(list->items[i], name))
+            return true;
+    }
+    return false;
+}
+
+static bool allowed(const planner *p, sb_str type)
+{
+    return !p->request->allowed || in_list(p->request->allowed, type);
+}
+
+static void add_type(sb_plan *plan, const sb_data_type *type)
+{
+    for (size_t i = 0; i < plan->type_count; i++) {
+        if (plan->types[i] == type)
+            return;
+    }
+    plan->types[plan->type_count++] = type; /* there is room for all types of the source */
+}
+
+static sb_status ask_type(planner *p, sb_str name, sb_error *err)
+{
+    const sb_data_type *type = sb_data_find(p->data, name);
+    if (!type && !sb_fhir_type_known(name))
+        return pass_over(p, "_type", name, "is no resource type", "write FHIR R4 names: Patient,Coverage", err);
+    if (!allowed(p, name))
+        return refuse(err, 403, SB_E_AUTH, "_type", name, "is not covered by the token's scope",
+                      "ask for a token with system/{type}.read (or .rs), or leave the type out"); /* EXP-06 */
+    if (p->request->level != SB_JOB_SYSTEM && !sb_data_type_in_compartment(name) && !sb_fhir_type_shared(name))
+        return pass_over(p, "_type", name, "belongs to no patient, so only a system export has it",
+                         "leave it out, or export the whole system", err);
+    if (type)
+        add_type(p->plan, type);
+    return SB_OK; /* a type that nobody has any of is no mistake: there are no files of it */
+}
+
+static int compare_types(const void *a, const void *b)
+{
+    const sb_data_type *const *left = a, *const *right = b;
+    return strcmp((*left)->name, (*right)->name);
+}
+
+static sb_status plan_types(planner *p, sb_error *err)
+{
+    size_t count;
+    const sb_data_type *types = sb_data_types(p->data, &count);
+    p->plan->types = calloc(count + 1, sizeof(const sb_data_type *));
+    if (!p->plan->types)
+        return sb_error_nomem(err);
+    if (p->request->types.count > 0) {
+        SB_TRY(for_each(p, "_type", &p->request->types, ask_type, err));
+        qsort(p->plan->types, p->plan->type_count, sizeof(const sb_data_type *), compare_types);
+        return SB_OK;
+    }
+    bool any = false;
+    for (size_t i = 0; i < count; i++) {
+        if (!allowed(p, sb_str_from(types[i].name)))
+            continue;
+        any = true;
+        if (p->request->level == SB_JOB_SYSTEM || types[i].in_compartment)
+            add_type(p->plan, &types[i]);
+    }
+    if (!any)
+        return refuse(err, 403, SB_E_AUTH, "the token", SB_STR_NULL, "covers no resource type that this server has",
+                      "ask for a token with a scope such as system/Patient.read");
+    return SB_OK;
+}
+
+/* Patients */
+
+static bool covered(const planner *p, sb_str id)
+{
+    if (p->plan->roster)
+        return sb_roster_has(p->plan->roster, id);
+    return !p->rosters || sb_rosters_know(p->rosters, id);
+}
+
+static sb_status ask_patient(planner *p, sb_str reference, sb_error *err)
+{
+    sb_str id = sb_line_patient_id(reference);
+    if (id.len == 0) /* the value is not repeated: it may be somebody's name or number */
+        return bad(err, "patient", SB_STR_NULL, "has an entry that is no reference to a patient",
+                   "write references: Patient/123");
+    if (!covered(p, id))
+        return pass_over(p, "patient", SB_STR_NULL, "has an entry for a patient that is not in what is exported",
+                         "leave out those who are not in the group", err);
+    return sb_idset_add(p->plan->patients, id) ? SB_OK : sb_error_nomem(err);
+}
+
+static sb_status plan_patients(planner *p, sb_error *err)
+{
+    const sb_job_request *request = p->request;
+    if (request->level == SB_JOB_GROUP) {
+        const sb_roster *roster = p->rosters ? sb_rosters_find(p->rosters, request->group_id) : NULL;
+        if (!roster)
+            return refuse(err, 404, SB_E_NOT_FOUND, "Group", request->group_id, "is not known here",
+                          "list the groups: GET Group");
+        if (!sb_roster_is_everyone(roster))
+            p->plan->roster = roster;
+    }
+    if (request->patients.count == 0)
+        return SB_OK;
+    if (request->level == SB_JOB_SYSTEM)
+        return bad(err, "patient", SB_STR_NULL, "has no meaning in a system export", "use Patient/$export");
+    p->plan->patients = sb_idset_new();
+    if (!p->plan->patients)
+        return sb_error_nomem(err);
+    SB_TRY(for_each(p, "patient", &request->patients, ask_patient, err));
+    sb_idset_seal(p->plan->patients);
+    return SB_OK;
+}
+
+/* Times, elements, the rest */
+
+static sb_status plan_instant(const char *parameter, sb_str text, int64_t *out, sb_error *err)
+{
+    if (text.len == 0 || sb_instant_parse_us(text, out, NULL) == SB_OK)
+        return SB_OK;
+    return bad(err, parameter, text, "is not an instant",
+               "write date, time and zone: 2026-01-31T00:00:00Z (in a URL, a '+' is written %2B)");
+}
+
+static sb_status plan_times(planner *p, sb_error *err)
+{
+    p->plan->since_us = SB_UPDATED_NONE;
+    p->plan->until_us = INT64_MAX;
+    SB_TRY(plan_instant("_since", p->request->since, &p->plan->since_us, err));
+    SB_TRY(plan_instant("_until", p->request->until, &p->plan->until_us, err));
+    if (p->plan->since_us > p->plan->until_us)
+        return bad(err, "_until", p->request->until, "is before _since", "let _until be the later one");
+    return SB_OK;
+}
+
+static sb_status ask_element(planner *p, sb_str text, sb_error *err)
+{
+    sb_element *element = &p->plan->elements[p->plan->element_count];
+    if (!sb_element_parse(text, element))
+        return bad(err, "_elements", text, "is no element's name",
+                   "write names of a resource's own elements: "
+                   "status,Patient.birthDate");
+    p->plan->element_count++;
+    return SB_OK;
+}
+
+static sb_status count_item(planner *p, sb_str item, sb_error *err)
+{
+    (void)item, (void)err;
+    p->plan->element_count++;
+    return SB_OK;
+}
+
+static sb_status plan_elements(planner *p, sb_error *err)
+{
+    SB_TRY(for_each(p, "_elements", &p->request->elements, count_item, err));
+    p->plan->elements = calloc(p->plan->element_count + 1, sizeof(*p->plan->elements));
+    if (!p->plan->elements)
+        return sb_error_nomem(err);
+    p->plan->element_count = 0;
+    return for_each(p, "_elements", &p->request->elements, ask_element, err);
+}
+
+static sb_status plan_format(planner *p, sb_error *err)
+{
+    static const sb_str names[] = {SB_STR_LIT("application/fhir+ndjson"), SB_STR_LIT("application/ndjson"),
+                                   SB_STR_LIT("ndjson")}; /* STAT-08 */
+    sb_str format = p->request->output_format;
+    for (size_t i = 0; i < SB_ARRAY_LEN(names); i++) {
+        if (format.len == 0 || sb_str_eq(format, names[i]))
+            return SB_OK;
+    }
+    return bad(err, "_outputFormat", format, "is not offered", "ask for application/fhir+ndjson");
+}
+
+sb_status sb_plan_new(const sb_data *data, const sb_rosters *rosters, const sb_job_request *request, sb_plan **out,
+                      sb_error *err)
+{
+    SB_AUTOPTR(sb_plan) plan = calloc(1, sizeof(*plan));
+    if (!plan)
+        return sb_error_nomem(err);
+    planner p = {plan, data, rosters, request};
+    SB_TRY(plan_format(&p, err));
+    SB_TRY(plan_times(&p, err));
+    SB_TRY(plan_patients(&p, err));
+    SB_TRY(plan_types(&p, err));
+    SB_TRY(plan_elements(&p, err));
+    for (size_t i = 0; i < request->type_filters.count; i++)
+        SB_TRY(pass_over(&p, "_typeFilter", request->type_filters.items[i], "is not supported", "leave it out", err));
+    for (size_t i = 0; i < request->others.count; i++)
+        SB_TRY(pass_over(&p, "parameter", request->others.items[i], "is not supported", "leave it out", err));
+    *out = plan;
+    plan = NULL;
+    return SB_OK;
+}
+
+/* Asking */
+
+size_t sb_plan_type_count(const sb_plan *plan)
+{
+    return plan->type_count;
+}
+
+const sb_data_type *sb_plan_type(const sb_plan *plan, size_t index)
+{
+    return plan->types[index];
+}
+
+bool sb_plan_cuts(const sb_plan *plan, const sb_data_type *type)
+{
+    return sb_element_any(plan->elements, plan->element_count, sb_str_from(type->name));
+}
+
+bool sb_plan_cut(const sb_plan *plan, const sb_data_type *type, sb_str json, sb_buf *out)
+{
+    return sb_element_cut(plan->elements, plan->element_count, sb_str_from(type->name), json, out);
+}
+
+/* A line without lastUpdated cannot be proved old: it is always given. So is nothing ever lost by `_since`. */
+static bool in_time(const sb_plan *plan, int64_t updated_us)
+{
+    return updated_us == SB_UPDATED_NONE || (updated_us > plan->since_us && updated_us <= plan->until_us);
+}
+
+bool sb_plan_wants(const sb_plan *plan, const sb_data_type *type, const sb_data_line *line)
+{
+    if (!in_time(plan, line->updated_us))
+        return false;
+    if (!type->in_compartment)
+        return true;
+    return (!plan->roster || sb_roster_has(plan->roster, line->patient)) &&
+           (!plan->patients || sb_idset_has(plan->patients, line->patient));
+}
+
+sb_part_use sb_plan_part_use(const sb_plan *plan, const sb_data_type *type, size_t index)
+{
+    const sb_data_part *part = &type->parts[index];
+    bool none_in_time = part->all_dated && (part->newest_us <= plan->since_us || part->oldest_us > plan->until_us);
+    if (none_in_time)
+        return SB_PART_SKIP;
+    bool all_in_time =
+        part->newest_us == SB_UPDATED_NONE || (part->oldest_us > plan->since_us && part->newest_us <= plan->until_us);
+    bool by_patient = type->in_compartment && (plan->roster || plan->patients);
+    return all_in_time && !by_patient && part->is_file && !sb_plan_cuts(plan, type) ? SB_PART_WHOLE : SB_PART_SCAN;
+}
+
+sb_str sb_plan_warnings(const sb_plan *plan, size_t *count)
+{
+    *count = plan->warning_count;
+    return sb_buf_str(&plan->warnings);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kickoff_request.c - one table of names says where each parameter goes. */
+#include "payer/export/kickoff_request.h"
+
+#include <stddef.h>
+
+#include "fhir/parameters.h"
+
+typedef enum parameter_kind { LIST, SINGLE, PASSED } parameter_kind;
+
+/* PASSED: what changes nothing of what is given, and may be passed over without a word: _format is about answers that
+ * are JSON anyway, allowPartialManifests permits what need not be done. */
+static const struct {
+    const char *name;
+    parameter_kind kind;
+    size_t offset;
+} known[] = {
+    {"_type", LIST, offsetof(sb_kickoff, types)},
+    {"_elements", LIST, offsetof(sb_kickoff, elements)},
+    {"patient", LIST, offsetof(sb_kickoff, patients)},
+    {"_typeFilter", LIST, offsetof(sb_kickoff, type_filters)},
+    {"_since", SINGLE, offsetof(sb_kickoff, since)},
+    {"_until", SINGLE, offsetof(sb_kickoff, until)},
+    {"_outputFormat", SINGLE, offsetof(sb_kickoff, output_format)},
+    {"_format", PASSED, 0},
+    {"allowPartialManifests", PASSED, 0},
+};
+
+void sb_kickoff_cleanup(sb_kickoff *k)
+{
+    free(k->types.items);
+    free(k->elements.items);
+    free(k->patients.items);
+    free(k->type_filters.items);
+    free(k->others.items);
+    *k = (sb_kickoff)SB_KICKOFF_INIT;
+}
+
+static sb_status bad(sb_error *err, const char *name, const char *why)
+{
+    sb_error_set(err, SB_E_INVALID, "the export request cannot be served", "%.64s %s", "mend the parameter",
+                 sb_str_is_text(sb_str_from(name)) ? name : "a parameter", why);
+    if (err)
+        err->http_status = 400;
+    return SB_E_INVALID;
+}
+
+static sb_status list_add(sb_kickoff_list *list, const char *name, sb_str value, sb_error *err)
+{
+    if (list->count == SB_JOB_LIST_MAX)
+        return bad(err, name, "is there more often than this server takes (10000)");
+    if (list->count == list->cap) {
+        size_t cap = list->cap ? list->cap * 2 : 16;
+        sb_str *items = realloc(list->items, cap * sizeof(*items));
+        if (!items)
+            return sb_error_nomem(err);
+        list->items = items;
+        list->cap = cap;
+    }
+    list->items[list->count++] = value;
+    return SB_OK;
+}
+
+static sb_status add(sb_kickoff *k, const char *name, sb_str value, sb_error *err)
+{
+    for (size_t i = 0; i < SB_ARRAY_LEN(known); i++) {
+        if (strcmp(known[i].name, name) != 0)
+            continue;
+        void *at = (char *)k + known[i].offset;
+        if (known[i].kind == LIST)
+            return list_add(at, name, value, err);
+        if (known[i].kind == PASSED)
+            return SB_OK;
+        sb_str *single = at;
+        if (single->ptr)
+            return bad(err, name, "is given more than once");
+        *single = value;
+        return value.len > 0 ? SB_OK : bad(err, name, "has no value");
+    }
+    return list_add(&k->others, "a parameter that is not known here", sb_str_from(name), err);
+}
+
+/* What is said of a parameter is JSON, and so is the manifest: neither can repeat anything else. */
+static bool is_utf8(sb_str text)
+{
+    json_t *string = json_stringn(text.ptr, text.len);
+    json_decref(string);
+    return string != NULL;
+}
+
+sb_status sb_kickoff_from_query(const sb_form *query, sb_kickoff *out, sb_error *err)
+{
+    for (size_t i = 0; i < query->len; i++) {
+        if (sb_str_eq(query->items[i].name, SB_STR_LIT("patient"))) /* URLs end up in logs */
+            return bad(err, "patient", "belongs into the body of a POST, not into a URL");
+        if (!is_utf8(query->items[i].name) || !is_utf8(query->items[i].value))
+            return bad(err, "a parameter", "is not UTF-8");
+        SB_TRY(add(out, query->items[i].name.ptr, query->items[i].value, err));
+    }
+    return SB_OK;
+}
+
+/* Only numbers, truths and resources have no text: none of what is known here is one, but PASSED. */
+sb_status sb_kickoff_from_parameters(const json_t *document, sb_kickoff *out, sb_error *err)
+{
+    size_t at = 0;
+    sb_parameter parameter;
+    while (sb_parameters_next(sb_parameters_list(document), &at, &parameter)) {
+        bool reference = strcmp(parameter.name, "patient") == 0;
+        if (reference && parameter.kind != SB_PARAMETER_REFERENCE)
+            return bad(err, "patient", "is not a valueReference");
+        sb_str value = sb_str_from(parameter.text ? parameter.text : "");
+        SB_TRY(add(out, parameter.name, value, err));
+    }
+    return SB_OK;
+}
+
+static sb_job_list as_list(const sb_kickoff_list *list)
+{
+    return (sb_job_list){list->items, list->count};
+}
+
+void sb_kickoff_fill(const sb_kickoff *k, sb_job_request *request)
+{
+    request->types = as_list(&k->types);
+    request->elements = as_list(&k->elements);
+    request->patients = as_list(&k->patients);
+    request->type_filters = as_list(&k->type_filters);
+    request->others = as_list(&k->others);
+    request->since = k->since;
+    request->until = k->until;
+    request->output_format = k->output_format;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* job_routes.c - an export under way and done: its status, its manifest, its files, its end.      STAT-*, FILE-*,
+ * USE-02 */
+#include "http/accept.h"
+#include "http/retry.h"
+#include "payer/routes/service_internal.h"
+
+static sb_str job_id(const sb_server_request *request)
+{
+    return request->target.segments[2];
+}
+
+static void under_way(const sb_job_status *status, sb_answer *answer)
+{
+    answer->status = 202;
+    sb_answer_header(answer, "X-Progress", "%s", status->progress); /* STAT-01 */
+    sb_answer_header(answer, "Retry-After", "%u", status->retry_after_s);
+    sb_answer_header(answer, "Cache-Control", "no-store");
+}
+
+static void done(sb_service *service, const sb_server_request *request, const sb_visit *visit,
+                 const sb_job_status *status, sb_answer *answer)
+{
+    char expires[SB_HTTP_DATE_SIZE];
+    sb_error err = SB_ERROR_INIT;
+    SB_AUTOFREE files_url = sb_printf("%s/jobs/%.*s", service->fhir_url, (int)job_id(request).len, job_id(request).ptr);
+    sb_status got =
+        files_url ? sb_jobs_manifest(service->o.jobs, visit->client, job_id(request), files_url, &answer->body, &err)
+                  : sb_error_nomem(&err);
+    if (got != SB_OK) {
+        sb_buf_clear(&answer->body);
+        sb_answer_error(answer, &err);
+        return;
+    }
+    sb_http_date_format(status->expires_s, expires);
+    answer->status = 200;
+    answer->content_type = SB_JSON;
+    sb_answer_header(answer, "Expires", "%s", expires); /* STAT-04 */
+    sb_answer_header(answer, "Cache-Control", "no-store");
+}
+
+void sb_route_job_status(sb_service *service, sb_server_request *request, sb_visit *visit, sb_answer *answer)
+{
+    sb_error err = SB_ERROR_INIT;
+    sb_job_status status;
+    if (sb_jobs_status(service->o.jobs, visit->client, job_id(request), &status, &err) != SB_OK) {
+        sb_answer_error(answer, &err);
+        return;
+    }
+    switch (status.state) {
+    case SB_JOB_QUEUED:
+    case SB_JOB_RUNNING:
+        under_way(&status, answer);
+        break;
+    case SB_JOB_DONE:
+        done(service, request, visit, &status, answer);
+        break;
+    case SB_JOB_FAILED:
+        visit->reason = "export_failed";
+        sb_answer_outcome(answer, 500, "exception", "the export failed; start a new one");
+        break;
+    }
+}
+
+void sb_route_job_delete(sb_service *service, sb_server_request *request, sb_visit *visit, sb_answer *answer)
+{
+    sb_error err = SB_ERROR_INIT;
+    if (sb_jobs_delete(service->o.jobs, visit->client, job_id(request), &err) != SB_OK)
+        sb_answer_error(answer, &err);
+    else
+        answer->status = 202; /* STAT-07 */
+}
+
+/* Files */
+
+static bool wants_gzip(sb_str value, const void *of)
+{
+    (void)of;
+    return sb_accept_coding(value, "gzip");
+}
+
+/* "Coverage.000.ndjson" is of Coverages; a file of another shape holds no resource of a member.              EXP-06 */
+static bool covers_file(const sb_visit *visit, sb_str name)
+{
+    SB_AUTOFREE type = NULL;
+    sb_str first = SB_STR_NULL;
+    (void)sb_str_split(&name, '.', &first);
+    if (!sb_scope_is_type(first))
+        return true;
+    type = sb_str_dup(first);
+    return type && sb_scopes_cover(&visit->grant->scopes, type, SB_SCOPE_EXPORT) == SB_SCOPE_COVERS_ALL;
+}
+
+static void give(sb_service *service, sb_job_file *file, sb_answer *answer)
+{
+    (void)atomic_fetch_add(&service->files, 1);
+    answer->status = 200;
+    answer->content_type = file->content_type;
+    answer->fd = file->fd;
+    answer->size = file->size;
+    answer->modified_s = file->modified_s;
+    memcpy(answer->etag, file->etag, sizeof(answer->etag));
+    file->fd = -1; /* the answer's now */
+    if (file->gzip)
+        sb_answer_header(answer, "Content-Encoding", "gzip");
+    sb_answer_header(answer, "Vary", "Accept-Encoding");
+    sb_answer_header(answer, "Cache-Control", "no-store");
+}
+
+void sb_route_job_file(sb_service *service, sb_server_request *request, sb_visit *visit, sb_answer *answer)
+{
+    sb_error err = SB_ERROR_INIT;
+    SB_AUTO(sb_job_file) file = SB_JOB_FILE_INIT;
+    sb_str name = request->target.segments[3];
+    bool gzip = sb_server_header_any(request, "Accept-Encoding", wants_gzip, NULL);
+    if (!visit->grant && sb_server_header_count(request, "Authorization") > 0) {
+        visit->reason = "token_for_open_file"; /* as object stores do                                        USE-02 */
+        sb_answer_outcome(answer, 400, "invalid", "this URL is its own authorization; send no token with it");
+        return;
+    }
+    if (sb_jobs_file_open(service->o.jobs, visit->grant ? visit->client : NULL, job_id(request), name, gzip, &file,
+                          &err) != SB_OK)
+        sb_answer_error(answer, &err);
+    else if (visit->grant && !covers_file(visit, name))
+        sb_bearer_insufficient(visit, answer, "system/*.rs");
+    else
+        give(service, &file, answer);
+}

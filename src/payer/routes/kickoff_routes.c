@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kickoff_routes.c - $export at its three levels, by GET and POST.                                   EXP-01 … EXP-06 */
+#include "base/json.h"
+#include "fhir/parameters.h"
+#include "http/accept.h"
+#include "payer/export/kickoff_request.h"
+#include "payer/routes/service_internal.h"
+
+/* Resource types a token may cover by name: those of FHIR and some that nobody has. */
+#define ALLOWED_MAX SB_DATA_TYPES_MAX
+
+static bool accepts(sb_str value, const void *of)
+{
+    (void)of;
+    return sb_accept_media(value, SB_FHIR_JSON) || sb_accept_media(value, SB_JSON);
+}
+
+static bool prefers_async(sb_str value, const void *of)
+{
+    (void)of;
+    return sb_prefer_has(value, "respond-async", NULL);
+}
+
+static bool prefers_lenient(sb_str value, const void *of)
+{
+    (void)of;
+    return sb_prefer_has(value, "handling", "lenient");
+}
+
+static bool check_headers(const sb_server_request *request, sb_answer *answer)
+{
+    if (!sb_server_header_any(request, "Prefer", prefers_async, NULL)) {
+        sb_answer_outcome(answer, 400, "invalid", "an export is asynchronous: send Prefer: respond-async"); /* EXP-05 */
+        return false;
+    }
+    if (sb_server_header_count(request, "Accept") > 0 && !sb_server_header_any(request, "Accept", accepts, NULL)) {
+        sb_answer_outcome(answer, 406, "not-supported", "the answer is application/fhir+json; let Accept have it");
+        return false;
+    }
+    return true;
+}
+
+static void read_level(const sb_server_request *request, sb_job_request *out)
+{
+    out->level = SB_JOB_SYSTEM;
+    if (sb_target_at(&request->target, 1, "Patient"))
+        out->level = SB_JOB_PATIENT;
+    if (!sb_target_at(&request->target, 1, "Group"))
+        return;
+    out->level = SB_JOB_GROUP;
+    out->group_id = request->target.segments[2];
+}
+
+/* The types that a token covers in full, unless it covers all: then `all`. A scope with a search limit (?…) lets only a
+ * part of a type through, which is not filtered here: so it covers nothing. */
+static size_t covered_types(const sb_scopes *scopes, sb_str types[ALLOWED_MAX], bool *all)
+{
+    size_t count = 0;
+    *all = sb_scopes_cover(scopes, "*", SB_SCOPE_EXPORT) == SB_SCOPE_COVERS_ALL;
+    for (size_t i = 0; i < scopes->len && count < ALLOWED_MAX; i++) {
+        const sb_scope *scope = &scopes->items[i];
+        if (scope->kind == SB_SCOPE_SYSTEM &&
+            sb_scopes_cover(scopes, scope->type, SB_SCOPE_EXPORT) == SB_SCOPE_COVERS_ALL)
+            types[count++] = sb_str_from(scope->type);
+    }
+    return count;
+}
+
+static void refuse(sb_visit *visit, const sb_error *err, unsigned retry_after_s, sb_answer *answer)
+{
+    visit->reason = "kickoff_refused";
+    sb_answer_error(answer, err);
+    if (err->http_status == 429 || err->http_status == 503)
+        sb_answer_header(answer, "Retry-After", "%u", retry_after_s); /* EXP-04 */
+    if (err->http_status == 403)
+        sb_answer_header(answer, "WWW-Authenticate", "Bearer realm=\"smartbulk\", error=\"insufficient_scope\"");
+}
+
+static void start(sb_service *service, const sb_server_request *request, sb_visit *visit, const sb_kickoff *kickoff,
+                  sb_answer *answer)
+{
+    char id[SB_JOB_ID_SIZE];
+    unsigned retry_after_s = 1;
+    bool all;
+    sb_error err = SB_ERROR_INIT;
+    sb_str types[ALLOWED_MAX];
+    sb_job_list allowed = {types, covered_types(&visit->grant->scopes, types, &all)};
+    SB_AUTOFREE url =
+        sb_printf("%s%s%s%s", service->base_url, request->target.path, request->target.query_text ? "?" : "",
+                  request->target.query_text ? request->target.query_text : "");
+    sb_job_request job = {.client_id = visit->client,
+                          .request_url = url,
+                          .allowed = all ? NULL : &allowed,
+                          .lenient = sb_server_header_any(request, "Prefer", prefers_lenient, NULL)};
+    read_level(request, &job);
+    sb_kickoff_fill(kickoff, &job);
+    sb_status status = url ? sb_jobs_create(service->o.jobs, &job, id, &retry_after_s, &err) : sb_error_nomem(&err);
+    if (status != SB_OK) {
+        refuse(visit, &err, retry_after_s, answer);
+        return;
+    }
+    (void)atomic_fetch_add(&service->exports, 1);
+    answer->status = 202;
+    sb_answer_header(answer, "Content-Location", "%s/jobs/%s", service->fhir_url, id);
+    sb_answer_header(answer, "Cache-Control", "no-store");
+}
+
+void sb_route_kickoff_get(sb_service *service, sb_server_request *request, sb_visit *visit, sb_answer *answer)
+{
+    sb_error err = SB_ERROR_INIT;
+    SB_AUTO(sb_kickoff) kickoff = SB_KICKOFF_INIT;
+    if (strcmp(request->method, "HEAD") == 0) { /* it would start an export */
+        sb_answer_outcome(answer, 405, "not-supported", "this method is not offered here");
+        sb_answer_header(answer, "Allow", "GET, POST");
+        return;
+    }
+    if (!check_headers(request, answer))
+        return;
+    if (sb_kickoff_from_query(&request->target.query, &kickoff, &err) != SB_OK)
+        refuse(visit, &err, 0, answer);
+    else
+        start(service, request, visit, &kickoff, answer);
+}
+
+void sb_route_kickoff_post(sb_service *service, sb_server_request *request, sb_visit *visit, sb_answer *answer)
+{
+    sb_error err = SB_ERROR_INIT;
+    SB_AUTO(sb_kickoff) kickoff = SB_KICKOFF_INIT;
+    SB_AUTOJSON document = NULL;
+    sb_str type = sb_server_header_first(request, "Content-Type");
+    if (!check_headers(request, answer))
+        return;
+    if (!sb_content_type_is(type, SB_FHIR_JSON) && !sb_content_type_is(type, SB_JSON)) {
+        sb_answer_outcome(answer, 415, "not-supported", "a POST has a Parameters resource as application/fhir+json");
+        return;
+    }
+    if (request->target.query_text) {
+        sb_answer_outcome(answer, 400, "invalid", "a POST has its parameters in the body, none in the URL");
+        return;
+    }
+    if (sb_parameters_parse(request->body, &document, &err) != SB_OK) {
+        sb_answer_outcome(answer, 400, "invalid", err.why);
+        return;
+    }
+    if (sb_kickoff_from_parameters(document, &kickoff, &err) != SB_OK)
+        refuse(visit, &err, 0, answer);
+    else
+        start(service, request, visit, &kickoff, answer);
+}

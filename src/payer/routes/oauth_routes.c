@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* oauth_routes.c - where the authorization server answers. */
+#include "payer/routes/service_internal.h"
+
+/* An assertion of the greatest length, every byte of it percent-encoded, and as much again for scopes. */
+#define TOKEN_BODY_MAX    ((size_t)128 * 1024)
+#define REGISTER_BODY_MAX ((size_t)128 * 1024) /* a JWK Set of the greatest size, and words about it */
+
+const sb_route sb_oauth_routes[] = {
+    {"POST", "token", sb_route_token, TOKEN_BODY_MAX, SB_ROUTE_OPEN, "token"},
+    {"POST", "register", sb_route_register, REGISTER_BODY_MAX, SB_ROUTE_OPEN, "register"},
+    {NULL, NULL, NULL, 0, SB_ROUTE_OPEN, NULL},
+};

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* service.c - finds the route of a request, sees to its token, calls it, reports it. Knows no route's subject. */
+#include "payer/routes/service.h"
+
+#include "payer/routes/service_internal.h"
+
+const char *const sb_service_algs[] = {"RS384", "ES384", NULL};
+
+static const sb_route *const tables[] = {sb_oauth_routes, sb_fhir_routes};
+
+static bool path_fits(const sb_route *route, const sb_target *target)
+{
+    sb_str rest = sb_str_from(route->path), want;
+    size_t i = 0;
+    for (; sb_str_split(&rest, '/', &want); i++) {
+        if (i == target->segment_count)
+            return false;
+        if (!sb_str_eq(want, SB_STR_LIT("*")) && !sb_str_eq(want, target->segments[i]))
+            return false;
+    }
+    return i == target->segment_count;
+}
+
+static bool method_fits(const sb_route *route, const char *method)
+{
+    return strcmp(route->method, method) == 0 || (strcmp(method, "HEAD") == 0 && strcmp(route->method, "GET") == 0);
+}
+
+/* Also when the target could not be read: who means to speak FHIR is answered in it. */
+static bool is_fhir(const sb_server_request *request)
+{
+    if (request->target.path)
+        return sb_target_at(&request->target, 0, SB_FHIR_ROOT);
+    return sb_str_starts_with(sb_str_from(request->raw_target), SB_STR_LIT("/" SB_FHIR_ROOT "/"));
+}
+
+/* No route, or none for this method. */
+static void no_route(const sb_server_request *request, sb_answer *answer)
+{
+    SB_AUTO(sb_buf) allow = SB_BUF_INIT;
+    for (size_t i = 0; i < SB_ARRAY_LEN(tables); i++) {
+        for (const sb_route *route = tables[i]; route->method; route++) {
+            if (path_fits(route, &request->target) &&
+                !sb_buf_printf(&allow, "%s%s", allow.len ? ", " : "", route->method))
+                answer->broken = true;
+        }
+    }
+    unsigned status = allow.len ? 405 : 404;
+    if (is_fhir(request))
+        sb_answer_outcome(answer, status, status == 405 ? "not-supported" : "not-found",
+                          status == 405 ? "this method is not offered here" : "there is nothing at this address");
+    else
+        sb_answer_oauth(answer, status, "invalid_request",
+                        status == 405 ? "this method is not offered here" : "there is nothing at this address");
+    if (status == 405)
+        sb_answer_header(answer, "Allow", "%s", sb_buf_cstr(&allow));
+}
+
+static bool needs_token(const sb_service *service, const sb_visit *visit, const sb_server_request *request)
+{
+    if (!visit->route)
+        return is_fhir(request); /* a stranger need not know which addresses there are */
+    return visit->route->access == SB_ROUTE_BEARER &&
+           !(service->o.open_files && visit->route->run == sb_route_job_file);
+}
+
+static const sb_route *find_route(const sb_server_request *request)
+{
+    for (size_t i = 0; i < SB_ARRAY_LEN(tables); i++) {
+        for (const sb_route *route = tables[i]; route->method; route++) {
+            if (path_fits(route, &request->target) && method_fits(route, request->method))
+                return route;
+        }
+    }
+    return NULL;
+}
+
+static bool on_begin(void *impl, sb_server_request *request, size_t *body_max, sb_answer *answer)
+{
+    sb_service *service = impl;
+    sb_visit *visit = calloc(1, sizeof(*visit));
+    request->user = visit;
+    if (!visit) {
+        answer->broken = true;
+        return false;
+    }
+    visit->members = SB_VISIT_MEMBERS_UNKNOWN;
+    visit->route = find_route(request);
+    if (needs_token(service, visit, request) && !sb_bearer_check(service, request, visit, answer))
+        return false;
+    if (!visit->route) {
+        no_route(request, answer);
+        return false;
+    }
+    *body_max = visit->route->body_max;
+    return true;
+}
+
+static void on_respond(void *impl, sb_server_request *request, sb_answer *answer)
+{
+    sb_visit *visit = request->user;
+    visit->route->run(impl, request, visit, answer);
+}
+
+static void on_refuse(void *impl, sb_server_request *request, const char *why, sb_answer *answer)
+{
+    (void)impl;
+    unsigned status = answer->status;
+    if (is_fhir(request))
+        sb_answer_outcome(answer, status, status == 413 ? "too-long" : "invalid", why);
+    else
+        sb_answer_oauth(answer, status, "invalid_request", why);
+}
+
+static void on_answered(void *impl, const sb_server_request *request, unsigned status, uint64_t bytes, int64_t took_ns)
+{
+    sb_service *service = impl;
+    const sb_visit *visit = request->user;
+    (void)atomic_fetch_add(&service->requests, 1);
+    (void)atomic_fetch_add(&service->bytes, bytes);
+    if (!service->o.on_event)
+        return;
+    sb_str raw = sb_str_from(request->raw_target), path = SB_STR_NULL;
+    (void)sb_str_split(&raw, '?', &path); /* queries name members */
+    sb_service_event event = {.method = request->method,
+                              .path = path,
+                              .peer = request->peer,
+                              .status = status,
+                              .bytes = bytes,
+                              .took_ns = took_ns,
+                              .route = visit && visit->route ? visit->route->name : "",
+                              .client = visit ? visit->client : "",
+                              .reason = visit && visit->reason ? visit->reason : ""};
+    service->o.on_event(service->o.on_event_impl, &event);
+}
+
+static void on_release(void *impl, sb_server_request *request)
+{
+    sb_visit *visit = request->user;
+    (void)impl;
+    if (!visit)
+        return;
+    sb_grant_free(visit->grant);
+    free(visit);
+    request->user = NULL;
+}
+
+sb_server_handler sb_service_handler(sb_service *service)
+{
+    return (sb_server_handler){.impl = service,
+                               .begin = on_begin,
+                               .respond = on_respond,
+                               .refuse = on_refuse,
+                               .answered = on_answered,
+                               .release = on_release};
+}
+
+/* Beginning and end */
+
+sb_status sb_service_new(const sb_service_options *options, sb_service **out, sb_error *err)
+{
+    SB_AUTOPTR(sb_service) service = calloc(1, sizeof(*service));
+    if (!service)
+        return sb_error_nomem(err);
+    service->o = *options;
+    service->base_url = sb_str_dup(sb_str_from(options->base_url));
+    service->fhir_url = sb_printf("%s/" SB_FHIR_ROOT, options->base_url);
+    service->token_url = sb_printf("%s/token", options->base_url);
+    service->register_url = sb_printf("%s/register", options->base_url);
+    if (!service->base_url || !service->fhir_url || !service->token_url || !service->register_url)
+        return sb_error_nomem(err);
+    service->o.base_url = service->base_url;
+    sb_assertion_policy policy = {service->token_url, sb_service_algs, options->clients, options->clock};
+    SB_TRY(sb_assertion_checker_new(&policy, &service->checker, err));
+    SB_TRY(sb_failures_new(options->clock, options->failures_burst, options->failures_per_second, &service->failures,
+                           err));
+    *out = service;
+    service = NULL;
+    return SB_OK;
+}
+
+void sb_service_free(sb_service *service)
+{
+    if (!service)
+        return;
+    sb_assertion_checker_free(service->checker);
+    sb_failures_free(service->failures);
+    free(service->base_url);
+    free(service->fhir_url);
+    free(service->token_url);
+    free(service->register_url);
+    free(service);
+}
+
+const char *sb_service_fhir_url(const sb_service *service)
+{
+    return service->fhir_url;
+}
+
+const char *sb_service_register_url(const sb_service *service)
+{
+    return service->register_url;
+}
+
+void sb_service_count(const sb_service *service, sb_service_counts *out)
+{
+    *out = (sb_service_counts){.requests = atomic_load(&service->requests),
+                               .token_requests = atomic_load(&service->token_requests),
+                               .tokens_issued = atomic_load(&service->tokens_issued),
+                               .tokens_refused = atomic_load(&service->tokens_refused),
+                               .unauthorized = atomic_load(&service->unauthorized),
+                               .exports = atomic_load(&service->exports),
+                               .files = atomic_load(&service->files),
+                               .bytes = atomic_load(&service->bytes)};
+}

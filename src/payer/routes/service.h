@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* service.h - the payer's side as one HTTP handler: authorization server and export server, over what they are given.
+ *
+ *   /token  /register                                   OAuth: RFC 6749 errors
+ *   /fhir/.well-known/smart-configuration  metadata     open to all
+ *   /fhir/$export  Patient/$export  Group/{id}/$export  with a token from here on: OperationOutcome errors
+ *   /fhir/Group  Group/{id}
+ *   /fhir/jobs/{id}  /fhir/jobs/{id}/{file}
+ *
+ * Holds no socket: the server of http/ calls it, and so can tests. What it keeps (clients, used assertions, tokens,
+ * jobs) is behind interfaces and passed in. Addresses come from the configuration, never from a request (TOK-10). */
+#ifndef SB_PAYER_SERVICE_H
+#define SB_PAYER_SERVICE_H
+
+#include "http/server.h"
+#include "payer/auth/client.h"
+#include "payer/auth/grants.h"
+#include "payer/auth/replay.h"
+#include "payer/export/export_job.h"
+
+#define SB_SERVICE_SCOPES_MAX "system/*.rs" /* what anybody may have at most: nothing here is written to */
+
+typedef struct sb_service sb_service;
+
+/* One line of the log, machine-readable in parts. Borrowed for the call. */
+typedef struct sb_service_event {
+    const char *method;
+    sb_str path; /* as it came, without its query; not fit to be shown as it is */
+    const char *peer;
+    unsigned status;
+    uint64_t bytes;
+    int64_t took_ns;
+    const char *route;  /* what answered: "token", "kickoff" …; "": nothing is there */
+    const char *client; /* proved; or, where a reason is given, perhaps only claimed; "": none */
+    const char *reason; /* sb_refusal_name(), or another constant word; "": none */
+} sb_service_event;
+
+typedef struct sb_service_counts {
+    uint64_t requests, token_requests, tokens_issued, tokens_refused, unauthorized, exports, files, bytes;
+} sb_service_counts;
+
+typedef struct sb_service_options {
+    const char *base_url; /* scheme and authority, such as "https://127.0.0.1:8443", no slash at its end; copied */
+    sb_clients *clients;  /* borrowed for the service's life, as are all of these */
+    sb_replay *replay;
+    sb_grants *grants;
+    sb_jobs *jobs;
+    const sb_data *data;
+    const sb_rosters *rosters;
+    const sb_clock *clock;
+    unsigned failures_burst;      /* failed authentications of one address: at once, and over time; 0: no limit */
+    unsigned failures_per_second; /* AUTH-11 */
+    bool registration; /* may clients register themselves?                                                   KEY-07 */
+    bool open_files;   /* files are fetched without a token; with one they are refused                       USE-02 */
+    void (*on_event)(void *impl, const sb_service_event *event); /* any thread; may be NULL */
+    void *on_event_impl;
+} sb_service_options;
+
+sb_status sb_service_new(const sb_service_options *options, sb_service **out, sb_error *err);
+void sb_service_free(sb_service *service); /* NULL is fine */
+SB_DEFINE_FREEP(sb_service)
+
+sb_server_handler sb_service_handler(sb_service *service);
+const char *sb_service_fhir_url(const sb_service *service);
+const char *sb_service_register_url(const sb_service *service);
+void sb_service_count(const sb_service *service, sb_service_counts *out);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* service_internal.h - what the routes of the service share. Nobody else includes it. */
+#ifndef SB_PAYER_SERVICE_INTERNAL_H
+#define SB_PAYER_SERVICE_INTERNAL_H
+
+#include <jansson.h>
+
+#include "payer/auth/assertion_check.h"
+#include "payer/auth/failures.h"
+#include "payer/routes/service.h"
+
+#define SB_FHIR_ROOT "fhir"
+#define SB_JSON      "application/json"
+#define SB_FHIR_JSON "application/fhir+json"
+
+struct sb_service {
+    sb_service_options o;
+    char *base_url, *fhir_url, *token_url, *register_url;
+    sb_assertion_checker *checker;
+    sb_failures *failures;
+    atomic_uint_fast64_t requests, token_requests, tokens_issued, tokens_refused, unauthorized, exports, files, bytes;
+};
+
+/* What is known of a request: its `user`. Routes fill in what the audit log is to know; the texts it takes are ours. */
+typedef struct sb_visit {
+    const struct sb_route *route; /* NULL: none fits */
+    sb_grant *grant;              /* NULL: no token was needed */
+    char client[SB_CLIENT_ID_MAX + 1];
+    const char *reason;             /* a constant; NULL: none */
+    const char *audit;              /* a constant: this is an event for the audit log, "export.started"; NULL: no */
+    char group[SB_DATA_ID_MAX + 1]; /* the roster it was about; "": none */
+    char job[SB_JOB_ID_SIZE];       /* the export; "": none */
+    char detail[256];               /* words of ours, or made safe: "types Patient, Coverage" */
+    int64_t members;                /* how many members it was about; SB_VISIT_MEMBERS_UNKNOWN */
+} sb_visit;
+
+#define SB_VISIT_MEMBERS_UNKNOWN (-1)
+
+typedef void sb_route_fn(sb_service *service, sb_server_request *request, sb_visit *visit, sb_answer *answer);
+
+typedef enum sb_route_access {
+    SB_ROUTE_BEARER, /* with a good access token alone                                                       USE-06 */
+    SB_ROUTE_OPEN,   /* for everybody, or the route sees to it itself */
+} sb_route_access;
+
+/* Where a route answers, by its path's segments: "*" is any. */
+typedef struct sb_route {
+    const char *method; /* a HEAD goes where a GET goes */
+    const char *path;   /* "fhir/Group/" "*" "/$export" */
+    sb_route_fn *run;
+    size_t body_max;
+    sb_route_access access;
+    const char *name; /* for logs and metrics: a constant word, "token", "kickoff", "file" … */
+} sb_route;
+
+/* The routes of one subject, in a file of their own; the last has no method. */
+extern const sb_route sb_oauth_routes[]; /* oauth_routes.c: the authorization server */
+extern const sb_route sb_fhir_routes[];  /* fhir_routes.c: the export server */
+
+extern const char *const sb_service_algs[]; /* NULL-terminated: what assertions may be signed with */
+
+/* Answers */
+void sb_answer_json(sb_answer *answer, unsigned status, const char *content_type, const json_t *json);
+/* RFC 6749 §5.2, 7591 §3.2.2. */
+void sb_answer_oauth(sb_answer *answer, unsigned status, const char *error, const char *description);
+/* `code` is a FHIR issue type. */
+void sb_answer_outcome(sb_answer *answer, unsigned status, const char *code, const char *diagnostics);
+/* An error of the export jobs: its http_status, its three parts. Of an error of our own, nothing. */
+void sb_answer_error(sb_answer *answer, const sb_error *err);
+
+/* Is the request's bearer token good for this route? False: `answer` says no.                               USE-06 */
+bool sb_bearer_check(sb_service *service, const sb_server_request *request, sb_visit *visit, sb_answer *answer);
+/* 403: the token covers too little. */
+void sb_bearer_insufficient(sb_visit *visit, sb_answer *answer, const char *needed);
+
+sb_route_fn sb_route_smart_configuration, sb_route_metadata, sb_route_token, sb_route_register;
+sb_route_fn sb_route_groups, sb_route_group, sb_route_kickoff_get, sb_route_kickoff_post;
+sb_route_fn sb_route_job_status, sb_route_job_delete, sb_route_job_file;
+
+#endif

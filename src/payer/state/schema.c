@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* schema.c - the tables, as scripts: one a version, for SQLite and PostgreSQL alike (store/db.h says how). Times end in
+ * their unit: _s are seconds since 1970 on the wall clock, _us microseconds. */
+#include "payer/state/schema.h"
+
+#define APPLICATION_ID 0x53425059u /* "SBPY" */
+
+static const char *const migrations[] = {
+    /* Who may ask for tokens. jwks or jwks_url; state is pending, active or suspended.                KEY-05, KEY-07 */
+    "CREATE TABLE clients (id TEXT PRIMARY KEY, state TEXT NOT NULL, name TEXT NOT NULL, contact TEXT NOT NULL,"
+    " jwks TEXT, jwks_url TEXT, scope TEXT NOT NULL, profile TEXT NOT NULL, show_reasons BIGINT NOT NULL,"
+    " tokens_per_minute BIGINT NOT NULL, registration_digest BYTEA, created_s BIGINT NOT NULL,"
+    " changed_s BIGINT NOT NULL);"
+    /* Assertions that were used, by the digest of (iss, jti).                                               AUTH-10 */
+    "CREATE TABLE used_assertions (digest BYTEA PRIMARY KEY, expires_s BIGINT NOT NULL);"
+    "CREATE INDEX used_assertions_expires ON used_assertions (expires_s);"
+    /* Opaque access tokens, and signed ones that were revoked before their end, by digest. */
+    "CREATE TABLE tokens (digest BYTEA PRIMARY KEY, client_id TEXT NOT NULL, scope TEXT NOT NULL,"
+    " issued_s BIGINT NOT NULL, expires_s BIGINT NOT NULL, revoked BIGINT NOT NULL);"
+    "CREATE INDEX tokens_expires ON tokens (expires_s);"
+    /* Keys that sign access tokens; published before they sign, and after, until the last token has ended. */
+    "CREATE TABLE server_keys (kid TEXT PRIMARY KEY, alg TEXT NOT NULL, jwk TEXT NOT NULL,"
+    " published_s BIGINT NOT NULL, signs_from_s BIGINT NOT NULL, signs_until_s BIGINT NOT NULL,"
+    " ends_s BIGINT NOT NULL);"
+    /* Rosters: groups of members, and the clients each is for.                                     PDEX-01, PDEX-07 */
+    "CREATE TABLE rosters (id TEXT PRIMARY KEY, name TEXT NOT NULL, resource TEXT NOT NULL, changed_s BIGINT NOT NULL);"
+    "CREATE TABLE roster_identifiers (roster_id TEXT NOT NULL, system TEXT NOT NULL, value TEXT NOT NULL);"
+    "CREATE INDEX roster_identifiers_value ON roster_identifiers (value);"
+    "CREATE TABLE roster_members (roster_id TEXT NOT NULL, patient_id TEXT NOT NULL,"
+    " PRIMARY KEY (roster_id, patient_id));"
+    "CREATE TABLE roster_clients (client_id TEXT NOT NULL, roster_id TEXT NOT NULL,"
+    " PRIMARY KEY (client_id, roster_id));"
+    /* Members who said no; looked at when an export runs.                                                   PDEX-07 */
+    "CREATE TABLE opt_outs (patient_id TEXT PRIMARY KEY, since_s BIGINT NOT NULL);"
+    /* Exports: whose, what was asked, who works at it and until when that is believed, what came of it. */
+    "CREATE TABLE jobs (id TEXT PRIMARY KEY, client_id TEXT NOT NULL, state TEXT NOT NULL, request TEXT NOT NULL,"
+    " created_us BIGINT NOT NULL, transaction_us BIGINT NOT NULL, owner TEXT NOT NULL, lease_us BIGINT NOT NULL,"
+    " done BIGINT NOT NULL, total BIGINT NOT NULL, outputs TEXT, error TEXT, finished_s BIGINT NOT NULL,"
+    " expires_s BIGINT NOT NULL);"
+    "CREATE INDEX jobs_client ON jobs (client_id);"
+    "CREATE INDEX jobs_state ON jobs (state, created_us);"
+    /* Data kept in the database instead of a folder. patient is empty for what belongs to no member. */
+    "CREATE TABLE resources (type TEXT NOT NULL, id TEXT NOT NULL, patient TEXT NOT NULL, updated_us BIGINT NOT NULL,"
+    " json TEXT NOT NULL, PRIMARY KEY (type, id));"
+    "CREATE INDEX resources_patient ON resources (type, patient);"
+    "CREATE TABLE deleted_resources (type TEXT NOT NULL, id TEXT NOT NULL, patient TEXT NOT NULL,"
+    " deleted_us BIGINT NOT NULL, PRIMARY KEY (type, id));"
+    /* One-time links to the portal, and the sessions they opened, by digest. */
+    "CREATE TABLE portal_links (digest BYTEA PRIMARY KEY, role TEXT NOT NULL, who TEXT NOT NULL,"
+    " expires_s BIGINT NOT NULL);"
+    "CREATE TABLE portal_sessions (digest BYTEA PRIMARY KEY, role TEXT NOT NULL, who TEXT NOT NULL,"
+    " expires_s BIGINT NOT NULL);",
+    NULL,
+};
+
+sb_status sb_payer_pool(const char *database, unsigned connections, sb_pool **out, sb_error *err)
+{
+    sb_db_options options = {
+        .path = database, .what = "the payer's database", .migrations = migrations, .application_id = APPLICATION_ID};
+    return sb_pool_new(&options, connections, out, err);
+}
