@@ -11,6 +11,9 @@ static const char *const migrations[] = {
     " jwks TEXT, jwks_url TEXT, scope TEXT NOT NULL, profile TEXT NOT NULL, show_reasons BIGINT NOT NULL,"
     " tokens_per_minute BIGINT NOT NULL, registration_digest BYTEA, created_s BIGINT NOT NULL,"
     " changed_s BIGINT NOT NULL);"
+    /* What is held in memory is read again when its version is another. */
+    "CREATE TABLE versions (name TEXT PRIMARY KEY, version BIGINT NOT NULL);"
+    "INSERT INTO versions VALUES ('clients', 0);"
     /* Assertions that were used, by the digest of (iss, jti).                                               AUTH-10 */
     "CREATE TABLE used_assertions (digest BYTEA PRIMARY KEY, expires_s BIGINT NOT NULL);"
     "CREATE INDEX used_assertions_expires ON used_assertions (expires_s);"

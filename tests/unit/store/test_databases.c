@@ -3,7 +3,7 @@
  * and on PostgreSQL. What only SQLite promises is in test_sqlite.c. */
 #include <pthread.h>
 
-#include "postgres.h"
+#include "databases.h"
 #include "store/pool.h"
 
 static const char *const v1[] = {"CREATE TABLE t (id BIGINT PRIMARY KEY, name TEXT, bytes BYTEA);"
@@ -14,48 +14,13 @@ static const char *const v2[] = {"CREATE TABLE t (id BIGINT PRIMARY KEY, name TE
                                  "ALTER TABLE t ADD COLUMN more TEXT", NULL};
 static const char *const broken[] = {"CREATE TABLE half (id BIGINT); NONSENSE", NULL};
 
-static postgres server;
-
-typedef struct fixture {
-    bool postgres;
-    char dir[64];
-    char path[POSTGRES_URI_SIZE];
-    sb_error err;
-} fixture;
-
-static fixture *set_up(bool on_postgres)
-{
-    fixture *f = calloc(1, sizeof(*f));
-    f->postgres = on_postgres;
-    if (on_postgres) {
-        postgres_database(&server, f->path);
-        return f;
-    }
-    (void)snprintf(f->dir, sizeof(f->dir), "/tmp/sb-databases-XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
-    (void)snprintf(f->path, sizeof(f->path), "%s/x.db", f->dir);
-    return f;
-}
-
-static void tear_down(fixture *f)
-{
-    static const char *const ends[] = {"", "-wal", "-shm"};
-    char path[POSTGRES_URI_SIZE + 8];
-    for (size_t i = 0; !f->postgres && i < SB_ARRAY_LEN(ends); i++) {
-        (void)snprintf(path, sizeof(path), "%s%s", f->path, ends[i]);
-        (void)unlink(path);
-    }
-    (void)rmdir(f->dir);
-    free(f);
-}
-
-static sb_db_options options_of(const fixture *f, const char *const *migrations)
+static sb_db_options options_of(const database *f, const char *const *migrations)
 {
     return (sb_db_options){
         .path = f->path, .what = "the test's database", .migrations = migrations, .application_id = 0x5342u};
 }
 
-static sb_db *open_db(fixture *f, const char *const *migrations)
+static sb_db *open_db(database *f, const char *const *migrations)
 {
     sb_db *db = NULL;
     sb_db_options options = options_of(f, migrations);
@@ -88,7 +53,7 @@ static int64_t number(sb_db *db, const char *sql)
 
 /* The promises */
 
-static void what_is_written_is_read_again(fixture *f)
+static void what_is_written_is_read_again(database *f)
 {
     static const char nasty[] = "?1 $1 'quoted' \"name\" \\ \xc3\xa9 ; DROP TABLE t --";
     static const char bytes[] = {0, 1, 2, (char)0xff, '\\', 'x', 0};
@@ -112,7 +77,7 @@ static void what_is_written_is_read_again(fixture *f)
     assert_false(row);
 }
 
-static void a_statement_can_be_run_again_and_again(fixture *f)
+static void a_statement_can_be_run_again_and_again(database *f)
 {
     SB_AUTOPTR(sb_db) db = open_db(f, v1);
     sb_stmt *stmt = NULL, *same = NULL;
@@ -132,7 +97,7 @@ static void a_statement_can_be_run_again_and_again(fixture *f)
     }
 }
 
-static void changes_and_conflicts_are_counted(fixture *f)
+static void changes_and_conflicts_are_counted(database *f)
 {
     SB_AUTOPTR(sb_db) db = open_db(f, v1);
     SB_AUTOPTR(sb_stmt) add = NULL;
@@ -151,7 +116,7 @@ static void changes_and_conflicts_are_counted(fixture *f)
     assert_true(row && sb_stmt_i64(returning, 0) == 7 && sb_str_eq(sb_stmt_str(returning, 1), SB_STR_LIT("x")));
 }
 
-static void a_transaction_is_all_or_nothing(fixture *f)
+static void a_transaction_is_all_or_nothing(database *f)
 {
     SB_AUTOPTR(sb_db) db = open_db(f, v1);
     {
@@ -169,7 +134,7 @@ static void a_transaction_is_all_or_nothing(fixture *f)
     assert_int_equal(number(db, "SELECT count(*) FROM t"), 1);
 }
 
-static void a_transaction_with_a_fault_is_not_committed(fixture *f)
+static void a_transaction_with_a_fault_is_not_committed(database *f)
 {
     SB_AUTOPTR(sb_db) db = open_db(f, v1);
     SB_AUTO(sb_tx) tx = SB_TX_INIT;
@@ -182,7 +147,7 @@ static void a_transaction_with_a_fault_is_not_committed(fixture *f)
     assert_int_equal(number(db, "SELECT count(*) FROM t"), 0);
 }
 
-static void a_fault_does_not_repeat_values(fixture *f)
+static void a_fault_does_not_repeat_values(database *f)
 {
     SB_AUTOPTR(sb_db) db = open_db(f, v2);
     SB_AUTOPTR(sb_stmt) add = NULL;
@@ -197,7 +162,7 @@ static void a_fault_does_not_repeat_values(fixture *f)
     assert_non_null(strstr(f->err.what, "the test's database"));
 }
 
-static void migrations_run_once_and_in_order(fixture *f)
+static void migrations_run_once_and_in_order(database *f)
 {
     sb_db_free(open_db(f, v1));
     sb_db *db = open_db(f, v2);
@@ -211,7 +176,7 @@ static void migrations_run_once_and_in_order(fixture *f)
     assert_non_null(strstr(f->err.why, "newer smartbulk"));
 }
 
-static void a_migration_that_fails_leaves_nothing(fixture *f)
+static void a_migration_that_fails_leaves_nothing(database *f)
 {
     sb_db *db = NULL;
     sb_db_options options = options_of(f, broken);
@@ -221,7 +186,7 @@ static void a_migration_that_fails_leaves_nothing(fixture *f)
     sb_db_free(db);
 }
 
-static void what_must_exist_is_not_made(fixture *f)
+static void what_must_exist_is_not_made(database *f)
 {
     sb_db *db = NULL;
     sb_db_options options = options_of(f, v1);
@@ -239,7 +204,7 @@ static void what_must_exist_is_not_made(fixture *f)
 
 typedef struct crowd {
     sb_pool *pool;
-    const fixture *f;
+    const database *f;
 } crowd;
 
 static void add_one(sb_pool *pool)
@@ -259,7 +224,7 @@ static void *add_many(void *impl)
     return NULL;
 }
 
-static void threads_share_a_few_connections(fixture *f)
+static void threads_share_a_few_connections(database *f)
 {
     pthread_t threads[THREADS];
     SB_AUTOPTR(sb_pool) pool = NULL;
@@ -287,7 +252,7 @@ static void *open_one(void *impl)
     return NULL;
 }
 
-static void many_may_open_a_new_database_at_once(fixture *f)
+static void many_may_open_a_new_database_at_once(database *f)
 {
     pthread_t threads[THREADS];
     crowd c = {.f = f};
@@ -302,17 +267,17 @@ static void many_may_open_a_new_database_at_once(fixture *f)
 static void a_server_that_comes_back_is_found_again(void **state)
 {
     (void)state;
-    SKIP_WITHOUT_POSTGRES(&server);
-    fixture *f = set_up(true);
+    SKIP_WITHOUT_POSTGRES(&databases_server);
+    database *f = database_new(true);
     SB_AUTOPTR(sb_pool) pool = NULL;
     sb_db_options options = options_of(f, v1);
     assert_int_equal(sb_pool_new(&options, 2, &pool, &f->err), SB_OK);
     add_one(pool);
-    postgres_restart(&server);
+    postgres_restart(&databases_server);
     add_one(pool);
     sb_pool_free(pool);
     pool = NULL;
-    tear_down(f);
+    database_free(f);
 }
 
 static void a_password_is_never_shown(void **state)
@@ -331,23 +296,6 @@ static void a_password_is_never_shown(void **state)
     }
 }
 
-#define ON_BOTH(promise)                                                                                               \
-    static void promise##_sqlite(void **state)                                                                         \
-    {                                                                                                                  \
-        (void)state;                                                                                                   \
-        fixture *f = set_up(false);                                                                                    \
-        promise(f);                                                                                                    \
-        tear_down(f);                                                                                                  \
-    }                                                                                                                  \
-    static void promise##_postgresql(void **state)                                                                     \
-    {                                                                                                                  \
-        (void)state;                                                                                                   \
-        SKIP_WITHOUT_POSTGRES(&server);                                                                                \
-        fixture *f = set_up(true);                                                                                     \
-        promise(f);                                                                                                    \
-        tear_down(f);                                                                                                  \
-    }
-
 ON_BOTH(what_is_written_is_read_again)
 ON_BOTH(a_statement_can_be_run_again_and_again)
 ON_BOTH(changes_and_conflicts_are_counted)
@@ -359,22 +307,6 @@ ON_BOTH(a_migration_that_fails_leaves_nothing)
 ON_BOTH(what_must_exist_is_not_made)
 ON_BOTH(threads_share_a_few_connections)
 ON_BOTH(many_may_open_a_new_database_at_once)
-
-static int start(void **state)
-{
-    (void)state;
-    postgres_start(&server);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    postgres_stop(&server);
-    return 0;
-}
-
-#define BOTH(promise) cmocka_unit_test(promise##_sqlite), cmocka_unit_test(promise##_postgresql)
 
 int main(void)
 {
@@ -393,5 +325,5 @@ int main(void)
         cmocka_unit_test(a_server_that_comes_back_is_found_again),
         cmocka_unit_test(a_password_is_never_shown),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, databases_start, databases_stop);
 }

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* client_db.c - rows as clients, and the copy of them in memory, which is read again when the register's version in the
+ * database is another. A row that cannot be understood is passed over and said in the log: one damaged client must not
+ * shut all others out. */
+#include "payer/auth/client_db.h"
+
+#include <pthread.h>
+
+#include "base/log.h"
+#include "jose/jwk.h"
+
+typedef struct register_db {
+    sb_pool *pool;
+    const sb_clock *clock;
+    pthread_mutex_t lock;
+    sb_client **items; /* by id */
+    size_t count;
+    int64_t version;  /* of what is in memory; -1: nothing yet */
+    int64_t asked_ns; /* when the database's version was last asked for; INT64_MIN: ask again */
+} register_db;
+
+#define COLUMNS                                                                                                        \
+    "id, state, name, contact, jwks, jwks_url, scope, profile, show_reasons, tokens_per_minute, registration_digest,"  \
+    " created_s, changed_s"
+
+/* Rows */
+
+static void forget(register_db *r)
+{
+    for (size_t i = 0; i < r->count; i++)
+        sb_client_free(r->items[i]);
+    free(r->items);
+    r->items = NULL;
+    r->count = 0;
+    r->version = -1;
+}
+
+static sb_status read_client(sb_stmt *row, sb_client **out, sb_error *err)
+{
+    SB_AUTOPTR(sb_jwks) jwks = NULL;
+    sb_digest digest;
+    sb_str jwks_text = sb_stmt_str(row, 4), registration = sb_stmt_str(row, 10);
+    sb_client_spec spec = {.id = sb_stmt_str(row, 0).ptr,
+                           .name = sb_stmt_str(row, 2).ptr,
+                           .contact = sb_stmt_str(row, 3).ptr,
+                           .jwks_url = sb_stmt_str(row, 5).ptr,
+                           .scope = sb_stmt_str(row, 6).ptr,
+                           .show_reasons = sb_stmt_i64(row, 8) != 0,
+                           .tokens_per_minute = (unsigned)sb_stmt_i64(row, 9),
+                           .created_s = sb_stmt_i64(row, 11),
+                           .changed_s = sb_stmt_i64(row, 12)};
+    if (!sb_client_state_parse(sb_stmt_str(row, 1).ptr, &spec.state) ||
+        !sb_client_profile_parse(sb_stmt_str(row, 7).ptr, &spec.profile))
+        return sb_error_set(err, SB_E_INVALID, "a client cannot be read", "its state or profile is not known",
+                            "use the smartbulk that wrote it");
+    if (registration.len == sizeof(digest.bytes)) {
+        memcpy(digest.bytes, registration.ptr, sizeof(digest.bytes));
+        spec.registration_digest = &digest;
+    }
+    if (jwks_text.ptr)
+        SB_TRY(sb_jwks_parse(jwks_text, &jwks, NULL, err));
+    spec.jwks = jwks;
+    SB_TRY(sb_client_new(&spec, out, err));
+    jwks = NULL;
+    return SB_OK;
+}
+
+static sb_status add_item(register_db *r, size_t *cap, sb_client *client, sb_error *err)
+{
+    if (r->count == *cap) {
+        size_t wider = *cap ? *cap * 2 : 64;
+        sb_client **items = reallocarray(r->items, wider, sizeof(*items));
+        if (!items)
+            return sb_error_nomem(err);
+        r->items = items;
+        *cap = wider;
+    }
+    r->items[r->count++] = client;
+    return SB_OK;
+}
+
+/* ORDER BY would be by the database's collation: they are sorted here. */
+static int compare_clients(const void *a, const void *b)
+{
+    sb_client *const *left = a, *const *right = b;
+    return strcmp((*left)->id, (*right)->id);
+}
+
+static sb_status load(register_db *r, sb_db *db, sb_error *err)
+{
+    sb_stmt *stmt = NULL;
+    bool row;
+    size_t cap = 0;
+    forget(r);
+    SB_TRY(sb_db_cached(db, "SELECT " COLUMNS " FROM clients", &stmt, err));
+    for (;;) {
+        sb_client *client = NULL;
+        sb_error reason = SB_ERROR_INIT;
+        SB_TRY(sb_stmt_step(stmt, &row, err));
+        if (!row)
+            break;
+        if (read_client(stmt, &client, &reason) != SB_OK) {
+            sb_log(SB_LOG_ERROR, "the client %s is passed over: %s", sb_stmt_str(stmt, 0).ptr, reason.why);
+            continue;
+        }
+        sb_status status = add_item(r, &cap, client, err);
+        if (status != SB_OK) {
+            sb_client_free(client);
+            sb_stmt_reset(stmt);
+            return status;
+        }
+    }
+    if (r->count > 0)
+        qsort(r->items, r->count, sizeof(*r->items), compare_clients);
+    return SB_OK;
+}
+
+static sb_status read_version(sb_db *db, int64_t *version, sb_error *err)
+{
+    sb_stmt *stmt = NULL;
+    bool row;
+    SB_TRY(sb_db_cached(db, "SELECT version FROM versions WHERE name = 'clients'", &stmt, err));
+    SB_TRY(sb_stmt_step(stmt, &row, err));
+    *version = row ? sb_stmt_i64(stmt, 0) : 0;
+    sb_stmt_reset(stmt);
+    return SB_OK;
+}
+
+/* Under the lock: let what is in memory be at most so old. The version is read before the rows: a change between the two
+ * is loaded twice, never missed. */
+static sb_status refresh(register_db *r, sb_error *err)
+{
+    int64_t now = r->clock->monotonic_ns(r->clock->impl), version = 0;
+    SB_AUTO(sb_lease) lease = SB_LEASE_INIT;
+    if (r->version >= 0 && r->asked_ns != INT64_MIN && now - r->asked_ns < SB_CLIENT_DB_STALE_S * SB_NS_PER_S)
+        return SB_OK;
+    SB_TRY(sb_lease_take(&lease, r->pool, err));
+    SB_TRY(read_version(lease.db, &version, err));
+    if (version != r->version) {
+        SB_TRY(load(r, lease.db, err));
+        r->version = version;
+    }
+    r->asked_ns = now;
+    return SB_OK;
+}
+
+/* Looking */
+
+static sb_client *look_up(const register_db *r, sb_str id)
+{
+    size_t low = 0, high = r->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        sb_str its = sb_str_from(r->items[middle]->id);
+        int order = memcmp(its.ptr, id.ptr, SB_MIN(its.len, id.len));
+        if (order == 0 && its.len == id.len)
+            return r->items[middle];
+        if (order < 0 || (order == 0 && its.len < id.len))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+static sb_status db_find(void *impl, sb_str id, sb_client **out, sb_error *err)
+{
+    register_db *r = impl;
+    *out = NULL;
+    (void)pthread_mutex_lock(&r->lock);
+    sb_status status = refresh(r, err);
+    sb_client *client = status == SB_OK ? look_up(r, id) : NULL;
+    if (client)
+        *out = sb_client_ref(client);
+    (void)pthread_mutex_unlock(&r->lock);
+    return status;
+}
+
+/* Newly read, and a copy of the list: visitors may change the register. */
+static sb_status db_each(void *impl, sb_client_visit *visit, void *context, sb_error *err)
+{
+    register_db *r = impl;
+    (void)pthread_mutex_lock(&r->lock);
+    r->asked_ns = INT64_MIN;
+    sb_status status = refresh(r, err);
+    size_t count = status == SB_OK ? r->count : 0;
+    sb_client **copy = calloc(count + 1, sizeof(*copy));
+    for (size_t i = 0; copy && i < count; i++)
+        copy[i] = sb_client_ref(r->items[i]);
+    (void)pthread_mutex_unlock(&r->lock);
+    if (!copy)
+        return status == SB_OK ? sb_error_nomem(err) : status;
+    for (size_t i = 0; i < count; i++) {
+        if (status == SB_OK)
+            status = visit(context, copy[i], err);
+        sb_client_free(copy[i]);
+    }
+    free(copy);
+    return status;
+}
+
+/* Changing */
+
+static sb_status bind_client(sb_stmt *stmt, const sb_client *client, sb_error *err)
+{
+    SB_AUTO(sb_buf) scope = SB_BUF_INIT;
+    SB_AUTOFREE jwks = client->jwks ? sb_jwks_json(client->jwks, false) : NULL;
+    if (!sb_scopes_format(&client->scopes, &scope) || (client->jwks && !jwks))
+        return sb_error_nomem(err);
+    sb_stmt_bind_cstr(stmt, 1, client->id);
+    sb_stmt_bind_cstr(stmt, 2, sb_client_state_name(client->state));
+    sb_stmt_bind_cstr(stmt, 3, client->name);
+    sb_stmt_bind_cstr(stmt, 4, client->contact);
+    sb_stmt_bind_cstr(stmt, 5, jwks);
+    sb_stmt_bind_cstr(stmt, 6, client->jwks_url);
+    sb_stmt_bind_cstr(stmt, 7, sb_buf_cstr(&scope));
+    sb_stmt_bind_cstr(stmt, 8, sb_client_profile_name(client->profile));
+    sb_stmt_bind_i64(stmt, 9, client->show_reasons);
+    sb_stmt_bind_i64(stmt, 10, client->tokens_per_minute);
+    const char *digest = client->has_registration ? (const char *)client->registration_digest.bytes : NULL;
+    sb_stmt_bind_blob(stmt, 11, (sb_str){digest, digest ? sizeof(client->registration_digest.bytes) : 0});
+    sb_stmt_bind_i64(stmt, 12, client->created_s);
+    sb_stmt_bind_i64(stmt, 13, client->changed_s);
+    return SB_OK;
+}
+
+static sb_status count_clients(sb_db *db, int64_t *count, sb_error *err)
+{
+    sb_stmt *stmt = NULL;
+    bool row;
+    SB_TRY(sb_db_cached(db, "SELECT count(*) FROM clients", &stmt, err));
+    SB_TRY(sb_stmt_step(stmt, &row, err));
+    *count = row ? sb_stmt_i64(stmt, 0) : 0;
+    sb_stmt_reset(stmt);
+    return SB_OK;
+}
+
+static sb_status insert(sb_db *db, const void *subject, sb_error *err)
+{
+    sb_stmt *stmt = NULL;
+    int64_t count = 0;
+    SB_TRY(count_clients(db, &count, err));
+    if (count >= SB_CLIENT_DB_MAX)
+        return sb_error_set(err, SB_E_BUSY, "the client cannot be registered",
+                            "there are as many clients as this server keeps (%d)", "remove those that are not needed",
+                            SB_CLIENT_DB_MAX);
+    SB_TRY(sb_db_cached(db,
+                        "INSERT INTO clients (" COLUMNS
+                        ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+                        " ON CONFLICT (id) DO NOTHING",
+                        &stmt, err));
+    SB_TRY(bind_client(stmt, subject, err));
+    SB_TRY(sb_stmt_run(stmt, err));
+    if (sb_db_changes(db) == 0)
+        return sb_error_set(err, SB_E_USAGE, "the client cannot be registered", "there is one with this id",
+                            "choose another id");
+    return SB_OK;
+}
+
+static sb_status no_such_client(sb_error *err)
+{
+    return sb_error_set(err, SB_E_NOT_FOUND, "the client cannot be changed", "there is none with this id",
+                        "list the clients, and look at the spelling");
+}
+
+static sb_status update(sb_db *db, const void *subject, sb_error *err)
+{
+    sb_stmt *stmt = NULL;
+    SB_TRY(sb_db_cached(db,
+                        "UPDATE clients SET state = ?2, name = ?3, contact = ?4, jwks = ?5, jwks_url = ?6, scope = ?7,"
+                        " profile = ?8, show_reasons = ?9, tokens_per_minute = ?10, registration_digest = ?11,"
+                        " created_s = ?12, changed_s = ?13 WHERE id = ?1",
+                        &stmt, err));
+    SB_TRY(bind_client(stmt, subject, err));
+    SB_TRY(sb_stmt_run(stmt, err));
+    return sb_db_changes(db) > 0 ? SB_OK : no_such_client(err);
+}
+
+/* Its tokens end with it, and its rosters are nobody's. */
+static sb_status delete (sb_db *db, const void *subject, sb_error *err)
+{
+    static const char *const all[] = {"DELETE FROM tokens WHERE client_id = ?1",
+                                      "DELETE FROM roster_clients WHERE client_id = ?1",
+                                      "DELETE FROM clients WHERE id = ?1"};
+    for (size_t i = 0; i < SB_ARRAY_LEN(all); i++) {
+        sb_stmt *stmt = NULL;
+        SB_TRY(sb_db_cached(db, all[i], &stmt, err));
+        sb_stmt_bind_text(stmt, 1, *(const sb_str *)subject);
+        SB_TRY(sb_stmt_run(stmt, err));
+    }
+    return sb_db_changes(db) > 0 ? SB_OK : no_such_client(err);
+}
+
+static sb_status write_within(sb_db *db, sb_status (*what)(sb_db *db, const void *subject, sb_error *err),
+                              const void *subject, sb_error *err)
+{
+    sb_stmt *stmt = NULL;
+    SB_AUTO(sb_tx) tx = SB_TX_INIT;
+    SB_TRY(sb_tx_begin(&tx, db, err));
+    SB_TRY(what(db, subject, err));
+    SB_TRY(sb_db_cached(db, "UPDATE versions SET version = version + 1 WHERE name = 'clients'", &stmt, err));
+    SB_TRY(sb_stmt_run(stmt, err));
+    return sb_tx_commit(&tx, err);
+}
+
+static sb_status change(register_db *r, sb_status (*what)(sb_db *db, const void *subject, sb_error *err),
+                        const void *subject, sb_error *err)
+{
+    SB_AUTO(sb_lease) lease = SB_LEASE_INIT;
+    SB_TRY(sb_lease_take(&lease, r->pool, err));
+    SB_TRY(write_within(lease.db, what, subject, err));
+    sb_lease_cleanup(&lease); /* who has the lock may be waiting for a connection */
+    (void)pthread_mutex_lock(&r->lock);
+    r->asked_ns = INT64_MIN;
+    (void)pthread_mutex_unlock(&r->lock);
+    return SB_OK;
+}
+
+static sb_status db_add(void *impl, sb_client *client, sb_error *err)
+{
+    return change(impl, insert, client, err);
+}
+
+static sb_status db_replace(void *impl, sb_client *client, sb_error *err)
+{
+    return change(impl, update, client, err);
+}
+
+static sb_status db_remove(void *impl, sb_str id, sb_error *err)
+{
+    return change(impl, delete, &id, err);
+}
+
+static void db_free(void *impl)
+{
+    register_db *r = impl;
+    forget(r);
+    (void)pthread_mutex_destroy(&r->lock);
+    free(r);
+}
+
+sb_status sb_clients_db(sb_pool *pool, const sb_clock *clock, sb_clients **out, sb_error *err)
+{
+    static const sb_clients_ops ops = {
+        .find = db_find, .add = db_add, .replace = db_replace, .remove = db_remove, .each = db_each, .free = db_free};
+    register_db *r = calloc(1, sizeof(*r));
+    if (!r || pthread_mutex_init(&r->lock, NULL) != 0) {
+        free(r);
+        return sb_error_nomem(err);
+    }
+    r->pool = pool;
+    r->clock = clock;
+    r->version = -1;
+    r->asked_ns = INT64_MIN;
+    return sb_clients_new(&ops, r, out, err);
+}
