@@ -20,6 +20,7 @@ cli_command cmd_export;
 cli_command cmd_key;
 cli_command cmd_resume;
 cli_command cmd_sandbox;
+cli_command cmd_serve;
 cli_command cmd_status;
 cli_command cmd_token;
 cli_command cmd_verify;

@@ -26,6 +26,7 @@ static const struct {
     {"key", cmd_key, "make, show and publish keys"},
     {"token", cmd_token, "print an access token, for scripts"},
     {"sandbox", cmd_sandbox, "run a payer to try things on"},
+    {"serve", cmd_serve, "run a payer's side: let partners in, export to them"},
     {NULL, NULL, NULL},
 };
 

@@ -31,7 +31,8 @@ typedef struct sb_server_request {
     size_t header_count;
     sb_str body; /* whole, in respond(); followed by a NUL */
     char peer[INET6_ADDRSTRLEN];
-    void *user; /* the handler's: release() frees it */
+    void *user;    /* the handler's: release() frees it */
+    void *context; /* of who put the handler together, if begin() was wrapped: which generation of it, say */
 } sb_server_request;
 
 size_t sb_server_header_count(const sb_server_request *request, const char *name);

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* settings_keys.c - every key there is. docs/serve.yaml explains them to people: a test holds the two together. */
+#include "payer/settings_keys.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+
+static const char *const registrations[] = {"off", "pending", "token", "open", NULL};
+static const char *const formats[] = {"opaque", "jwt", NULL};
+static const char *const logs[] = {"json", "text", NULL};
+
+#define AT(member) offsetof(sb_settings, member)
+#define DAY        86400
+
+const sb_settings_key sb_settings_keys[] = {
+    {"", "base_url", SB_SETTINGS_TEXT, AT(base_url), 0, 0, NULL},
+    {"", "listen", SB_SETTINGS_TEXT, AT(listen), 0, 0, NULL},
+    {"", "database", SB_SETTINGS_TEXT, AT(database), 0, 0, NULL},
+    {"", "database_file", SB_SETTINGS_PATH, AT(database_file), 0, 0, NULL},
+    {"", "trusted_proxies", SB_SETTINGS_LIST, AT(trusted_proxies), 0, 0, NULL},
+    {"", "threads", SB_SETTINGS_NUMBER, AT(threads), 1, 64, NULL},
+    {"", "connections", SB_SETTINGS_NUMBER, AT(connections), 1, 100000, NULL},
+    {"", "drain", SB_SETTINGS_NUMBER, AT(drain_s), 0, 3600, NULL},
+    {"tls", "certificate", SB_SETTINGS_PATH, AT(tls_certificate), 0, 0, NULL},
+    {"tls", "key", SB_SETTINGS_PATH, AT(tls_key), 0, 0, NULL},
+    {"admin", "listen", SB_SETTINGS_TEXT, AT(admin_listen), 0, 0, NULL},
+    {"auth", "registration", SB_SETTINGS_WORD, AT(registration), 0, 0, registrations},
+    {"auth", "registration_token_file", SB_SETTINGS_PATH, AT(registration_token_file), 0, 0, NULL},
+    {"auth", "registration_scope", SB_SETTINGS_TEXT, AT(registration_scope), 0, 0, NULL},
+    {"auth", "algorithms", SB_SETTINGS_LIST, AT(algorithms), 0, 0, NULL},
+    {"auth", "token_lifetime", SB_SETTINGS_NUMBER, AT(token_lifetime_s), 1, 3600, NULL},
+    {"auth", "token_format", SB_SETTINGS_WORD, AT(token_format), 0, 0, formats},
+    {"auth", "tokens_per_minute", SB_SETTINGS_NUMBER, AT(tokens_per_minute), 0, 1000000, NULL},
+    {"auth", "failures_burst", SB_SETTINGS_NUMBER, AT(failures_burst), 0, 1000000, NULL},
+    {"auth", "failures_per_minute", SB_SETTINGS_NUMBER, AT(failures_per_minute), 1, 1000000, NULL},
+    {"auth", "jwks_networks", SB_SETTINGS_LIST, AT(jwks_networks), 0, 0, NULL},
+    {"auth", "jwks_ca_file", SB_SETTINGS_PATH, AT(jwks_ca_file), 0, 0, NULL},
+    {"auth", "resource_servers", SB_SETTINGS_SERVERS, AT(resource_servers), 0, 0, NULL},
+    {"data", "folder", SB_SETTINGS_PATH, AT(data_folder), 0, 0, NULL},
+    {"exports", "folder", SB_SETTINGS_PATH, AT(exports_folder), 0, 0, NULL},
+    {"exports", "keep", SB_SETTINGS_NUMBER, AT(export_keep_s), 60, 90 * DAY, NULL},
+    {"exports", "per_client", SB_SETTINGS_NUMBER, AT(exports_per_client), 0, 1000, NULL},
+    {"exports", "workers", SB_SETTINGS_NUMBER, AT(export_workers), 1, 64, NULL},
+    {"exports", "retry_after", SB_SETTINGS_NUMBER, AT(export_retry_after_s), 1, 3600, NULL},
+    {"exports", "file_bytes", SB_SETTINGS_LONG_NUMBER, AT(export_file_bytes), 1, UINT64_C(1) << 40, NULL},
+    {"exports", "open_files", SB_SETTINGS_BOOL, AT(open_files), 0, 0, NULL},
+    {"audit", "file", SB_SETTINGS_PATH, AT(audit_file), 0, 0, NULL},
+    {"log", "format", SB_SETTINGS_WORD, AT(log_format), 0, 0, logs},
+    {"log", "requests", SB_SETTINGS_BOOL, AT(log_requests), 0, 0, NULL},
+    {"portal", "enabled", SB_SETTINGS_BOOL, AT(portal), 0, 0, NULL},
+    {"portal", "user_header", SB_SETTINGS_TEXT, AT(portal_user_header), 0, 0, NULL},
+    {"portal", "administrators", SB_SETTINGS_LIST, AT(portal_administrators), 0, 0, NULL},
+};
+const size_t sb_settings_key_count = SB_ARRAY_LEN(sb_settings_keys);
+_Static_assert(SB_ARRAY_LEN(sb_settings_keys) <= SB_SETTINGS_KEYS_MAX, "a line is kept for each key");
+
+static const char *const sections[] = {"tls", "admin", "auth", "data", "exports", "audit", "log", "portal"};
+
+size_t sb_settings_find_key(const char *section, sb_str name)
+{
+    for (size_t i = 0; i < sb_settings_key_count; i++) {
+        const sb_settings_key *key = &sb_settings_keys[i];
+        if (strcmp(key->section, section) == 0 && sb_str_eq(sb_str_from(key->name), name))
+            return i;
+    }
+    return SIZE_MAX;
+}
+
+const char *sb_settings_find_section(sb_str name)
+{
+    for (size_t i = 0; i < SB_ARRAY_LEN(sections); i++) {
+        if (sb_str_eq(sb_str_from(sections[i]), name))
+            return sections[i];
+    }
+    return NULL;
+}
+
+/* Nearness */
+
+#define NAME_MAX_LEN 32
+
+/* How many letters must be changed, added or taken away. */
+static size_t distance(sb_str a, sb_str b)
+{
+    size_t row[NAME_MAX_LEN + 1];
+    if (a.len > NAME_MAX_LEN || b.len > NAME_MAX_LEN)
+        return SIZE_MAX;
+    for (size_t j = 0; j <= b.len; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a.len; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b.len; j++) {
+            size_t changed = diagonal + (a.ptr[i - 1] != b.ptr[j - 1]);
+            diagonal = row[j];
+            row[j] = SB_MIN(changed, SB_MIN(row[j], row[j - 1]) + 1);
+        }
+    }
+    return row[b.len];
+}
+
+bool sb_settings_nearest(const char *section, sb_str name, char *out, size_t size)
+{
+    size_t best = SB_MAX(name.len / 3, (size_t)1) + 1;
+    bool found = false;
+    for (size_t i = 0; i < sb_settings_key_count; i++) {
+        const sb_settings_key *key = &sb_settings_keys[i];
+        size_t d = distance(name, sb_str_from(key->name));
+        bool here = strcmp(key->section, section) == 0;
+        if (d < best || (d == best && here && !found)) { /* at another place the name may be whole */
+            best = d;
+            found = true;
+            (void)snprintf(out, size, "%s%s%s", here ? "" : key->section, here || !key->section[0] ? "" : ".",
+                           key->name);
+        }
+    }
+    for (size_t i = 0; i < SB_ARRAY_LEN(sections); i++) {
+        size_t d = section[0] ? SIZE_MAX : distance(name, sb_str_from(sections[i]));
+        if (d < best) {
+            best = d;
+            found = true;
+            (void)snprintf(out, size, "%s", sections[i]);
+        }
+    }
+    return found;
+}
+
+/* Addresses */
+
+bool sb_settings_is_network(const char *text)
+{
+    char address[INET6_ADDRSTRLEN];
+    unsigned char bytes[16];
+    sb_str rest = sb_str_from(text), host = SB_STR_NULL;
+    uint64_t bits = 0;
+    if (!sb_str_split(&rest, '/', &host) || host.len == 0 || host.len >= sizeof(address))
+        return false;
+    memcpy(address, host.ptr, host.len);
+    address[host.len] = '\0';
+    bool v4 = inet_pton(AF_INET, address, bytes) == 1, v6 = inet_pton(AF_INET6, address, bytes) == 1;
+    bool has_bits = strchr(text, '/') != NULL;
+    return (v4 || v6) && (!has_bits || sb_str_to_u64(rest, v4 ? 32 : 128, &bits));
+}
+
+bool sb_settings_is_algorithm(const char *text)
+{
+    static const char *const all[] = {"RS384", "ES384", "RS256", "ES256", "PS384", "EdDSA"};
+    for (size_t i = 0; i < SB_ARRAY_LEN(all); i++) {
+        if (strcmp(all[i], text) == 0)
+            return true;
+    }
+    return false;
+}
