@@ -147,12 +147,12 @@ static sb_status open_stores(sb_sandbox *s, const sb_sandbox_options *o, sb_erro
     SB_TRY(sb_clients_memory(CLIENTS_MAX, &s->clients, err));
     if (o->client_id)
         SB_TRY(add_client(s, o, err));
-    SB_TRY(
-        sb_grants_new(s->clock, o->token_lifetime_s ? o->token_lifetime_s : LIFETIME_S, TOKENS_MAX, &s->grants, err));
-    if (!o->state_dir)
-        return sb_replay_memory(USED_MAX, &s->replay, err);
-    SB_AUTOFREE path = sb_path_join(s->dir, "used-assertions.db");
-    return path ? sb_replay_sqlite(path, USED_MAX, &s->replay, err) : sb_error_nomem(err);
+    SB_AUTOFREE path = o->state_dir ? sb_path_join(s->dir, "used-assertions.db") : NULL;
+    if (o->state_dir && !path)
+        return sb_error_nomem(err);
+    SB_TRY(path ? sb_replay_sqlite(path, USED_MAX, &s->replay, err) : sb_replay_memory(USED_MAX, &s->replay, err));
+    return sb_grants_memory(s->clock, o->token_lifetime_s ? o->token_lifetime_s : LIFETIME_S, TOKENS_MAX, s->clients,
+                            s->replay, &s->grants, err);
 }
 
 static sb_status open_jobs(sb_sandbox *s, const sb_sandbox_options *o, sb_error *err)
@@ -235,7 +235,6 @@ static sb_status open_service(sb_sandbox *s, const sb_sandbox_options *o, sb_err
 {
     sb_service_options options = {.base_url = s->base_url,
                                   .clients = s->clients,
-                                  .replay = s->replay,
                                   .grants = s->grants,
                                   .jobs = s->jobs,
                                   .data = s->data,

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/secret.h"
 #include "payer/auth/client_db.h"
+#include "payer/auth/grants_db.h"
 #include "payer/routes/event_line.h"
 #include "payer/routes/service.h"
 #include "payer/settings.h"
@@ -43,7 +44,6 @@ struct sb_serve {
     sb_rosters *rosters;
     sb_jobs *jobs;
     sb_clients *clients;
-    sb_replay *replay;
     sb_grants *grants;
     sb_server *server; /* NULL once it is stopped */
     unsigned port;
@@ -139,7 +139,6 @@ static sb_status generation_new(sb_serve *s, sb_settings *set, generation **out,
     atomic_init(&g->refs, 1);
     sb_service_options options = {.base_url = s->base_url,
                                   .clients = s->clients,
-                                  .replay = s->replay,
                                   .grants = s->grants,
                                   .jobs = s->jobs,
                                   .data = s->data,
@@ -202,8 +201,13 @@ static sb_status open_stores(sb_serve *s, sb_error *err)
 {
     SB_TRY(open_pool(s, err));
     SB_TRY(sb_clients_db(s->pool, s->clock, &s->clients, err));
-    SB_TRY(sb_replay_memory(USED_MAX, &s->replay, err));
-    return sb_grants_new(s->clock, s->settings->token_lifetime_s, TOKENS_MAX, &s->grants, err);
+    sb_grants_db_options grants = {.pool = s->pool,
+                                   .clients = s->clients,
+                                   .clock = s->clock,
+                                   .lifetime_s = s->settings->token_lifetime_s,
+                                   .tokens_max = TOKENS_MAX,
+                                   .used_max = USED_MAX};
+    return sb_grants_db(&grants, &s->grants, err);
 }
 
 static sb_status open_data(sb_serve *s, sb_error *err)
@@ -346,7 +350,6 @@ void sb_serve_free(sb_serve *s)
     generation_release(s->current);
     sb_jobs_free(s->jobs);
     sb_grants_free(s->grants);
-    sb_replay_free(s->replay);
     sb_clients_free(s->clients);
     sb_rosters_free(s->rosters);
     sb_data_free(s->data);

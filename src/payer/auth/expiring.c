@@ -121,6 +121,16 @@ void *sb_expiring_get(sb_expiring *table, const sb_digest *key, int64_t now, boo
     return e ? e->value : NULL;
 }
 
+void sb_expiring_remove(sb_expiring *table, const sb_digest *key)
+{
+    for (entry **at = bucket_of(table, key); *at; at = &(*at)->next) {
+        if (memcmp(&(*at)->key, key, sizeof(*key)) == 0) {
+            drop(table, at);
+            return;
+        }
+    }
+}
+
 size_t sb_expiring_clear(sb_expiring *table)
 {
     size_t count = table->count;

@@ -25,6 +25,7 @@ sb_expiring_put_result sb_expiring_put(sb_expiring *table, const sb_digest *key,
                                        void *value);
 /* *found tells whether there is a live entry; its value is returned, borrowed until the next call. */
 void *sb_expiring_get(sb_expiring *table, const sb_digest *key, int64_t now, bool *found);
+void sb_expiring_remove(sb_expiring *table, const sb_digest *key); /* one that is not there is fine */
 size_t sb_expiring_clear(sb_expiring *table); /* how many there were, ended ones perhaps included */
 size_t sb_expiring_count(const sb_expiring *table);
 

@@ -1,20 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* grants.c - a table from the digest of a token to what it stands for. */
+/* grants.c - drawing tokens, and what is the same wherever they are kept. */
 #include "payer/auth/grants.h"
-
-#include <pthread.h>
 
 #include "base/random.h"
 #include "base/secret.h"
 #include "jose/base64url.h"
-#include "payer/auth/expiring.h"
 
 struct sb_grants {
-    pthread_mutex_t lock;
-    sb_expiring *table;
-    const sb_clock *clock;
+    const sb_grants_ops *ops;
+    void *impl;
     unsigned lifetime_s;
 };
+
+sb_status sb_grant_new(sb_client *client, sb_scopes *scopes, int64_t issued_s, int64_t expires_s, sb_grant **out,
+                       sb_error *err)
+{
+    sb_grant *grant = calloc(1, sizeof(*grant));
+    if (!grant)
+        return sb_error_nomem(err);
+    atomic_init(&grant->refs, 1);
+    grant->client = sb_client_ref(client);
+    grant->scopes = *scopes;
+    grant->issued_s = issued_s;
+    grant->expires_s = expires_s;
+    *scopes = (sb_scopes)SB_SCOPES_INIT;
+    *out = grant;
+    return SB_OK;
+}
 
 sb_grant *sb_grant_ref(sb_grant *grant)
 {
@@ -31,25 +43,14 @@ void sb_grant_free(sb_grant *grant)
     free(grant);
 }
 
-static void free_value(void *value)
+sb_status sb_grants_new(const sb_grants_ops *ops, void *impl, unsigned lifetime_s, sb_grants **out, sb_error *err)
 {
-    sb_grant_free(value);
-}
-
-sb_status sb_grants_new(const sb_clock *clock, unsigned lifetime_s, size_t max, sb_grants **out, sb_error *err)
-{
-    sb_grants *grants = calloc(1, sizeof(*grants));
-    if (!grants || pthread_mutex_init(&grants->lock, NULL) != 0) {
-        free(grants);
+    sb_grants *grants = malloc(sizeof(*grants));
+    if (!grants) {
+        ops->free(impl);
         return sb_error_nomem(err);
     }
-    grants->clock = clock;
-    grants->lifetime_s = lifetime_s;
-    sb_status status = sb_expiring_new(max, free_value, &grants->table, err);
-    if (status != SB_OK) {
-        sb_grants_free(grants);
-        return status;
-    }
+    *grants = (sb_grants){ops, impl, lifetime_s};
     *out = grants;
     return SB_OK;
 }
@@ -58,19 +59,13 @@ void sb_grants_free(sb_grants *grants)
 {
     if (!grants)
         return;
-    sb_expiring_free(grants->table);
-    (void)pthread_mutex_destroy(&grants->lock);
+    grants->ops->free(grants->impl);
     free(grants);
 }
 
 unsigned sb_grants_lifetime_s(const sb_grants *grants)
 {
     return grants->lifetime_s;
-}
-
-static int64_t now_ns(const sb_grants *grants)
-{
-    return grants->clock->monotonic_ns(grants->clock->impl);
 }
 
 static void draw(char token[SB_ACCESS_TOKEN_SIZE])
@@ -82,57 +77,29 @@ static void draw(char token[SB_ACCESS_TOKEN_SIZE])
     sb_wipe(random, sizeof(random));
 }
 
-static sb_status put(sb_grants *grants, sb_grant *grant, const char *token, sb_error *err)
+sb_issue_answer sb_grants_issue(sb_grants *grants, const sb_issue *issue, char token[SB_ACCESS_TOKEN_SIZE])
 {
-    sb_digest key = sb_digest_of(sb_str_from(token));
-    (void)pthread_mutex_lock(&grants->lock);
-    sb_expiring_put_result result = sb_expiring_put(grants->table, &key, grant->expires_ns, now_ns(grants), grant);
-    (void)pthread_mutex_unlock(&grants->lock);
-    if (result == SB_EXPIRING_ADDED)
-        return SB_OK;
-    if (result == SB_EXPIRING_FULL)
-        return sb_error_set(err, SB_E_BUSY, "no further token can be issued", "as many are live as this server keeps",
-                            "come back later");
-    return sb_error_nomem(err); /* that 256 random bits were drawn before is not what happened */
-}
-
-sb_status sb_grants_issue(sb_grants *grants, sb_client *client, sb_scopes *scopes, char token[SB_ACCESS_TOKEN_SIZE],
-                          sb_error *err)
-{
-    sb_grant *grant = calloc(1, sizeof(*grant));
-    if (!grant)
-        return sb_error_nomem(err);
-    atomic_init(&grant->refs, 1);
-    grant->client = sb_client_ref(client);
-    grant->scopes = *scopes;
-    grant->expires_ns = now_ns(grants) + (int64_t)grants->lifetime_s * SB_NS_PER_S;
     draw(token);
-    sb_status status = put(grants, grant, token, err);
-    if (status != SB_OK) {
-        grant->scopes = (sb_scopes)SB_SCOPES_INIT; /* still the caller's */
-        sb_grant_free(grant);
-        return status;
-    }
-    *scopes = (sb_scopes)SB_SCOPES_INIT;
-    return SB_OK;
+    sb_digest digest = sb_digest_of(sb_str_from(token));
+    sb_issue_answer answer = grants->ops->issue(grants->impl, issue, &digest, grants->lifetime_s);
+    if (answer != SB_ISSUE_DONE)
+        sb_wipe(token, SB_ACCESS_TOKEN_SIZE);
+    return answer;
 }
 
 sb_grant *sb_grants_find(sb_grants *grants, sb_str token)
 {
-    bool found;
-    sb_digest key = sb_digest_of(token); /* a table of digests tells a timer nothing of the tokens */
-    (void)pthread_mutex_lock(&grants->lock);
-    sb_grant *grant = sb_expiring_get(grants->table, &key, now_ns(grants), &found);
-    if (grant)
-        (void)sb_grant_ref(grant);
-    (void)pthread_mutex_unlock(&grants->lock);
-    return grant;
+    sb_digest digest = sb_digest_of(token); /* a table of digests tells a timer nothing of the tokens */
+    return grants->ops->find(grants->impl, &digest);
+}
+
+bool sb_grants_revoke(sb_grants *grants, sb_str token, sb_str client_id)
+{
+    sb_digest digest = sb_digest_of(token);
+    return grants->ops->revoke(grants->impl, &digest, client_id);
 }
 
 size_t sb_grants_revoke_all(sb_grants *grants)
 {
-    (void)pthread_mutex_lock(&grants->lock);
-    size_t count = sb_expiring_clear(grants->table);
-    (void)pthread_mutex_unlock(&grants->lock);
-    return count;
+    return grants->ops->revoke_all(grants->impl);
 }

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* grants.h - access tokens as their issuer sees them: drawn, kept by digest, looked up, ended.      TOK-02, USE-06
  *
- * A token is 256 random bits and means nothing by itself; whoever reads this server's memory or disk finds digests. It
- * lives on the monotonic clock. Any thread. */
+ * A token is 256 random bits and means nothing by itself; whoever reads this server's memory or disk finds digests. To
+ * issue one uses an assertion up, in the same step: of two requests with one assertion, one gets a token (AUTH-10).
+ * Where both are kept is behind a table of functions: in memory here, in the payer's database in grants_db.h. Any
+ * thread. */
 #ifndef SB_PAYER_GRANTS_H
 #define SB_PAYER_GRANTS_H
 
 #include <smartbulk/clock.h>
 
 #include "payer/auth/client.h"
+#include "payer/auth/replay.h"
 
 #define SB_ACCESS_TOKEN_SIZE 44 /* 256 bits in base64url, and a NUL */
 
@@ -16,29 +19,62 @@
 typedef struct sb_grant {
     sb_client *client;
     sb_scopes scopes;
-    int64_t expires_ns; /* on the monotonic clock */
+    int64_t issued_s, expires_s; /* on the wall clock, for those who ask about it                            RFC 7662 */
     atomic_uint refs;
 } sb_grant;
 
+/* A reference to `client` is taken; `scopes` is taken over when it succeeds. For those who implement. */
+sb_status sb_grant_new(sb_client *client, sb_scopes *scopes, int64_t issued_s, int64_t expires_s, sb_grant **out,
+                       sb_error *err);
 sb_grant *sb_grant_ref(sb_grant *grant);
 void sb_grant_free(sb_grant *grant); /* lets go of one reference; NULL is fine */
 SB_DEFINE_FREEP(sb_grant)
 
+typedef enum sb_issue_answer {
+    SB_ISSUE_DONE,
+    SB_ISSUE_REPLAYED,    /* the assertion was used before */
+    SB_ISSUE_REPLAY_FULL, /* no further assertion can be remembered: none is believed */
+    SB_ISSUE_TOKENS_FULL,
+    SB_ISSUE_FAILED /* it could not be kept; the log says why */
+} sb_issue_answer;
+
+/* All borrowed for the call. */
+typedef struct sb_issue {
+    sb_client *client;
+    const sb_scopes *scopes;
+    sb_digest used; /* of (iss, jti) */
+    int64_t dead_s; /* the wall clock's reading from which on nobody accepts the assertion any more */
+} sb_issue;
+
+typedef struct sb_grants_ops {
+    /* Use the assertion up and keep the token's digest until it ends. */
+    sb_issue_answer (*issue)(void *impl, const sb_issue *issue, const sb_digest *token, unsigned lifetime_s);
+    sb_grant *(*find)(void *impl, const sb_digest *token);                /* a reference, or NULL */
+    bool (*revoke)(void *impl, const sb_digest *token, sb_str client_id); /* false: it could not be written */
+    size_t (*revoke_all)(void *impl);
+    void (*free)(void *impl);
+} sb_grants_ops;
+
 typedef struct sb_grants sb_grants;
 
-/* At most `max` live tokens; `clock` is borrowed. */
-sb_status sb_grants_new(const sb_clock *clock, unsigned lifetime_s, size_t max, sb_grants **out, sb_error *err);
+/* Takes `impl` over, also on failure. For those who implement. */
+sb_status sb_grants_new(const sb_grants_ops *ops, void *impl, unsigned lifetime_s, sb_grants **out, sb_error *err);
 void sb_grants_free(sb_grants *grants); /* NULL is fine */
 SB_DEFINE_FREEP(sb_grants)
 
 unsigned sb_grants_lifetime_s(const sb_grants *grants);
 
-/* A new token for this client; takes `scopes` over when it succeeds. The caller wipes `token`. SB_E_BUSY: there are as
- * many live tokens as there may be. */
-sb_status sb_grants_issue(sb_grants *grants, sb_client *client, sb_scopes *scopes, char token[SB_ACCESS_TOKEN_SIZE],
-                          sb_error *err);
-/* What a live token stands for, as a reference; NULL: unknown, expired or revoked, all the same. */
+/* A new token. The caller wipes `token`, which is set on SB_ISSUE_DONE alone. */
+sb_issue_answer sb_grants_issue(sb_grants *grants, const sb_issue *issue, char token[SB_ACCESS_TOKEN_SIZE]);
+/* What a live token of an active client stands for, as a reference; NULL: unknown, expired, revoked or its client
+ * suspended, all the same. */
 sb_grant *sb_grants_find(sb_grants *grants, sb_str token);
+/* End a token, if it is this client's (an empty id: whoever's). One that is not live is no failure: false is.  RFC 7009 */
+SB_MUST_USE bool sb_grants_revoke(sb_grants *grants, sb_str token, sb_str client_id);
 size_t sb_grants_revoke_all(sb_grants *grants);
+
+/* In memory: at most `max` live tokens; `clock`, `clients` and `replay` are borrowed. */
+sb_status sb_grants_memory(const sb_clock *clock, unsigned lifetime_s, size_t max, sb_clients *clients,
+                           sb_replay *replay, sb_grants **out, sb_error *err);
 
 #endif

@@ -38,6 +38,12 @@ sb_replay_answer sb_replay_use(sb_replay *replay, sb_str iss, sb_str jti, int64_
     return replay->ops->use(replay->impl, &key, expires_s, now_s, err);
 }
 
+sb_replay_answer sb_replay_use_digest(sb_replay *replay, const sb_digest *used, int64_t expires_s, int64_t now_s,
+                                      sb_error *err)
+{
+    return replay->ops->use(replay->impl, used, expires_s, now_s, err);
+}
+
 /* In memory */
 
 typedef struct memory {

@@ -32,6 +32,10 @@ SB_DEFINE_FREEP(sb_replay)
 sb_replay_answer sb_replay_use(sb_replay *replay, sb_str iss, sb_str jti, int64_t expires_s, int64_t now_s,
                                sb_error *err);
 
+/* The same by the digest of (iss, jti). */
+sb_replay_answer sb_replay_use_digest(sb_replay *replay, const sb_digest *used, int64_t expires_s, int64_t now_s,
+                                      sb_error *err);
+
 /* In memory, `max` of them: forgets with the process. */
 sb_status sb_replay_memory(size_t max, sb_replay **out, sb_error *err);
 

@@ -15,7 +15,6 @@
 #include "http/server.h"
 #include "payer/auth/client.h"
 #include "payer/auth/grants.h"
-#include "payer/auth/replay.h"
 #include "payer/export/export_job.h"
 
 #define SB_SERVICE_SCOPES_MAX "system/*.rs" /* what anybody may have at most: nothing here is written to */
@@ -42,7 +41,6 @@ typedef struct sb_service_counts {
 typedef struct sb_service_options {
     const char *base_url; /* scheme and authority, such as "https://127.0.0.1:8443", no slash at its end; copied */
     sb_clients *clients;  /* borrowed for the service's life, as are all of these */
-    sb_replay *replay;
     sb_grants *grants;
     sb_jobs *jobs;
     const sb_data *data;

@@ -68,12 +68,12 @@ static void fixture_open(fixture *f)
     assert_ok(sb_jobs_new(&f->jobs_options, &f->jobs, NULL));
     assert_ok(sb_clients_memory(5, &f->clients, NULL));
     assert_ok(sb_replay_memory(f->replay_max ? f->replay_max : 1000, &f->replay, NULL));
-    assert_ok(sb_grants_new(&f->clock.clock, LIFETIME, f->grants_max ? f->grants_max : 1000, &f->grants, NULL));
+    assert_ok(sb_grants_memory(&f->clock.clock, LIFETIME, f->grants_max ? f->grants_max : 1000, f->clients, f->replay,
+                               &f->grants, NULL));
     fixture_add_client(f, "client-1", f->rsa, "system/*.rs");
     fixture_add_client(f, "client-2", f->other, "system/Patient.rs system/Coverage.read");
     f->options.base_url = BASE;
     f->options.clients = f->clients;
-    f->options.replay = f->replay;
     f->options.grants = f->grants;
     f->options.jobs = f->jobs;
     f->options.data = f->data;

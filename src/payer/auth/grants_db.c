@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* grants_db.c - one round of a grouped commit: forget what has ended, then for each caller use the assertion up and keep
+ * the token. Items are taken in the order of their digests, so that two processes that meet in a round wait for each
+ * other in one direction only.
+ *
+ * How many rows there are is counted now and then, and added to in between: several processes can go beyond a bound by
+ * what they write in COUNT_EVERY_S, which a bound that keeps a disk from filling can bear. */
+#include "payer/auth/grants_db.h"
+
+#include <pthread.h>
+
+#include "base/log.h"
+#include "payer/auth/expiring.h"
+#include "store/group_commit.h"
+
+#define COUNT_EVERY_S 10
+#define FORGET_MAX    "512"  /* rows a round forgets at most, so that no round is long; twice what one can add */
+#define CACHE_MAX     100000 /* tokens looked up here lately; some 300 bytes each */
+
+typedef struct item {
+    sb_group_item group;
+    const sb_issue *issue;
+    const sb_digest *token;
+    const char *scope;
+    int64_t issued_s, expires_s;
+    sb_issue_answer answer;
+} item;
+
+typedef struct store {
+    sb_grants_db_options o;
+    sb_group *group;
+    pthread_mutex_t lock; /* of the cache */
+    sb_expiring *cache;   /* digest to grant, on the monotonic clock */
+    /* the rest belongs to who writes a round */
+    int64_t latest_s;  /* the clock's latest reading: what had ended then may have been forgotten */
+    int64_t counted_s; /* when the rows were counted; INT64_MIN: never */
+    int64_t used, tokens;
+} store;
+
+static int64_t now_ns(const store *s)
+{
+    return s->o.clock->monotonic_ns(s->o.clock->impl);
+}
+
+static int64_t wall_s(const store *s)
+{
+    return s->o.clock->wall_s(s->o.clock->impl);
+}
+
+static sb_str bytes_of(const sb_digest *digest)
+{
+    return (sb_str){(const char *)digest->bytes, sizeof(digest->bytes)};
+}
+
+/* Issuing */
+
+static sb_status count(sb_db *db, const char *sql, int64_t *out, sb_error *err)
+{
+    sb_stmt *stmt = NULL;
+    bool row;
+    SB_TRY(sb_db_cached(db, sql, &stmt, err));
+    SB_TRY(sb_stmt_step(stmt, &row, err));
+    *out = row ? sb_stmt_i64(stmt, 0) : 0;
+    sb_stmt_reset(stmt);
+    return SB_OK;
+}
+
+static sb_status count_rows(store *s, sb_db *db, sb_error *err)
+{
+    if (s->counted_s != INT64_MIN && s->latest_s - s->counted_s < COUNT_EVERY_S)
+        return SB_OK;
+    SB_TRY(count(db, "SELECT count(*) FROM used_assertions", &s->used, err));
+    SB_TRY(count(db, "SELECT count(*) FROM tokens", &s->tokens, err));
+    s->counted_s = s->latest_s;
+    return SB_OK;
+}
+
+/* On PostgreSQL, rows that another process is forgetting just now are left to it. */
+static sb_status forget(sb_db *db, const char *sqlite, const char *postgres, int64_t now_s, int64_t *rows,
+                        sb_error *err)
+{
+    sb_stmt *stmt = NULL;
+    SB_TRY(sb_db_cached(db, sb_db_kind_of(db) == SB_DB_SQLITE ? sqlite : postgres, &stmt, err));
+    sb_stmt_bind_i64(stmt, 1, now_s);
+    SB_TRY(sb_stmt_run(stmt, err));
+    *rows = SB_MAX(*rows - sb_db_changes(db), (int64_t)0);
+    return SB_OK;
+}
+
+#define FORGET(table, lock)                                                                                            \
+    "DELETE FROM " table " WHERE digest IN (SELECT digest FROM " table                                                 \
+    " WHERE expires_s <= ?1 ORDER BY expires_s LIMIT " FORGET_MAX lock ")"
+
+static sb_status forget_ended(store *s, sb_db *db, sb_error *err)
+{
+    static const char used_sqlite[] = FORGET("used_assertions", "");
+    static const char used_postgres[] = FORGET("used_assertions", " FOR UPDATE SKIP LOCKED");
+    static const char tokens_sqlite[] = FORGET("tokens", "");
+    static const char tokens_postgres[] = FORGET("tokens", " FOR UPDATE SKIP LOCKED");
+    SB_TRY(forget(db, used_sqlite, used_postgres, s->latest_s, &s->used, err));
+    return forget(db, tokens_sqlite, tokens_postgres, s->latest_s, &s->tokens, err);
+}
+
+static sb_status use_assertion(sb_db *db, const item *it, bool *fresh, sb_error *err)
+{
+    sb_stmt *stmt = NULL;
+    SB_TRY(sb_db_cached(db, "INSERT INTO used_assertions VALUES (?1, ?2) ON CONFLICT (digest) DO NOTHING", &stmt, err));
+    sb_stmt_bind_blob(stmt, 1, bytes_of(&it->issue->used));
+    sb_stmt_bind_i64(stmt, 2, it->issue->dead_s);
+    SB_TRY(sb_stmt_run(stmt, err));
+    *fresh = sb_db_changes(db) > 0;
+    return SB_OK;
+}
+
+static void bind_token(sb_stmt *stmt, int from, const item *it)
+{
+    sb_stmt_bind_blob(stmt, from, bytes_of(it->token));
+    sb_stmt_bind_cstr(stmt, from + 1, it->issue->client->id);
+    sb_stmt_bind_cstr(stmt, from + 2, it->scope);
+    sb_stmt_bind_i64(stmt, from + 3, it->issued_s);
+    sb_stmt_bind_i64(stmt, from + 4, it->expires_s);
+}
+
+static sb_status keep_token(sb_db *db, const item *it, sb_error *err)
+{
+    sb_stmt *stmt = NULL;
+    SB_TRY(sb_db_cached(db, "INSERT INTO tokens VALUES (?1, ?2, ?3, ?4, ?5, 0)", &stmt, err));
+    bind_token(stmt, 1, it);
+    return sb_stmt_run(stmt, err);
+}
+
+/* Both in one statement: one way to the server and back. */
+static sb_status use_and_keep(sb_db *db, const item *it, bool *fresh, sb_error *err)
+{
+    sb_stmt *stmt = NULL;
+    SB_TRY(sb_db_cached(db,
+                        "WITH used AS (INSERT INTO used_assertions VALUES (?1, ?2) ON CONFLICT (digest) DO NOTHING"
+                        " RETURNING 1) INSERT INTO tokens SELECT ?3, ?4, ?5, ?6, ?7, 0 FROM used",
+                        &stmt, err));
+    sb_stmt_bind_blob(stmt, 1, bytes_of(&it->issue->used));
+    sb_stmt_bind_i64(stmt, 2, it->issue->dead_s);
+    bind_token(stmt, 3, it);
+    SB_TRY(sb_stmt_run(stmt, err));
+    *fresh = sb_db_changes(db) > 0;
+    return SB_OK;
+}
+
+static sb_status issue_one(store *s, sb_db *db, item *it, sb_error *err)
+{
+    bool fresh = false;
+    it->answer = SB_ISSUE_REPLAYED;
+    if (it->issue->dead_s <= s->latest_s)
+        return SB_OK; /* a clock that is set back makes nothing good again that was forgotten */
+    it->answer = SB_ISSUE_REPLAY_FULL;
+    if (s->used >= (int64_t)s->o.used_max)
+        return SB_OK;
+    it->answer = SB_ISSUE_TOKENS_FULL;
+    if (s->tokens >= (int64_t)s->o.tokens_max)
+        return SB_OK;
+    if (sb_db_kind_of(db) == SB_DB_POSTGRESQL) {
+        SB_TRY(use_and_keep(db, it, &fresh, err));
+    } else {
+        SB_TRY(use_assertion(db, it, &fresh, err));
+        if (fresh)
+            SB_TRY(keep_token(db, it, err));
+    }
+    it->answer = fresh ? SB_ISSUE_DONE : SB_ISSUE_REPLAYED;
+    s->used += fresh;
+    s->tokens += fresh;
+    return SB_OK;
+}
+
+static sb_status write_items(store *s, item **items, size_t n, sb_error *err)
+{
+    SB_AUTO(sb_lease) lease = SB_LEASE_INIT;
+    SB_AUTO(sb_tx) tx = SB_TX_INIT;
+    SB_TRY(sb_lease_take(&lease, s->o.pool, err));
+    SB_TRY(sb_tx_begin(&tx, lease.db, err));
+    SB_TRY(forget_ended(s, lease.db, err));
+    SB_TRY(count_rows(s, lease.db, err));
+    for (size_t i = 0; i < n; i++)
+        SB_TRY(issue_one(s, lease.db, items[i], err));
+    return sb_tx_commit(&tx, err);
+}
+
+static int compare_items(const void *a, const void *b)
+{
+    const item *const *left = a, *const *right = b;
+    return memcmp(&(*left)->issue->used, &(*right)->issue->used, sizeof(sb_digest));
+}
+
+/* What was not committed is not told as done, whatever a step said before. */
+static void write_round(void *impl, sb_group_item **items, size_t n)
+{
+    store *s = impl;
+    sb_error err = SB_ERROR_INIT;
+    item *sorted[SB_GROUP_MAX];
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = (item *)items[i]; /* its head */
+    qsort(sorted, n, sizeof(sorted[0]), compare_items);
+    s->latest_s = SB_MAX(s->latest_s, wall_s(s));
+    if (write_items(s, sorted, n, &err) == SB_OK)
+        return;
+    sb_log(SB_LOG_ERROR, "no tokens could be issued: %s: %s", err.what, err.why);
+    s->counted_s = INT64_MIN;
+    for (size_t i = 0; i < n; i++)
+        sorted[i]->answer = SB_ISSUE_FAILED;
+}
+
+static sb_issue_answer db_issue(void *impl, const sb_issue *issue, const sb_digest *token, unsigned lifetime_s)
+{
+    store *s = impl;
+    SB_AUTO(sb_buf) scope = SB_BUF_INIT;
+    if (!sb_scopes_format(issue->scopes, &scope))
+        return SB_ISSUE_FAILED;
+    item it = {.issue = issue,
+               .token = token,
+               .scope = sb_buf_cstr(&scope),
+               .issued_s = wall_s(s),
+               .expires_s = wall_s(s) + lifetime_s,
+               .answer = SB_ISSUE_FAILED};
+    sb_group_write(s->group, &it.group);
+    return it.answer;
+}
+
+/* Looking up */
+
+static sb_grant *cached(store *s, const sb_digest *token)
+{
+    bool found;
+    (void)pthread_mutex_lock(&s->lock);
+    sb_grant *grant = sb_expiring_get(s->cache, token, now_ns(s), &found);
+    if (grant)
+        (void)sb_grant_ref(grant);
+    (void)pthread_mutex_unlock(&s->lock);
+    return grant;
+}
+
+/* A cache that is full is emptied: it costs a look-up each, and no live token its life. */
+static void remember(store *s, const sb_digest *token, sb_grant *grant)
+{
+    int64_t until = now_ns(s) + SB_GRANTS_DB_STALE_S * SB_NS_PER_S;
+    (void)pthread_mutex_lock(&s->lock);
+    sb_expiring_put_result result = sb_expiring_put(s->cache, token, until, now_ns(s), grant);
+    if (result == SB_EXPIRING_FULL) {
+        (void)sb_expiring_clear(s->cache);
+        result = sb_expiring_put(s->cache, token, until, now_ns(s), grant);
+    }
+    if (result == SB_EXPIRING_ADDED)
+        (void)sb_grant_ref(grant);
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+/* A row of the table, copied. */
+typedef struct token_row {
+    char *client_id, *scope;
+    int64_t issued_s, expires_s;
+} token_row;
+
+static void token_row_cleanup(token_row *row)
+{
+    free(row->client_id);
+    free(row->scope);
+}
+
+/* `client_id` stays NULL when there is no such token. */
+static sb_status read_row(store *s, const sb_digest *token, token_row *out, sb_error *err)
+{
+    static const char sql[] = "SELECT client_id, scope, issued_s, expires_s FROM tokens WHERE digest = ?1 AND"
+                              " expires_s > ?2 AND revoked = 0";
+    SB_AUTO(sb_lease) lease = SB_LEASE_INIT;
+    sb_stmt *stmt = NULL;
+    bool row;
+    SB_TRY(sb_lease_take(&lease, s->o.pool, err));
+    SB_TRY(sb_db_cached(lease.db, sql, &stmt, err));
+    sb_stmt_bind_blob(stmt, 1, bytes_of(token));
+    sb_stmt_bind_i64(stmt, 2, wall_s(s));
+    SB_TRY(sb_stmt_step(stmt, &row, err));
+    if (!row)
+        return SB_OK;
+    *out = (token_row){sb_str_dup(sb_stmt_str(stmt, 0)), sb_str_dup(sb_stmt_str(stmt, 1)), sb_stmt_i64(stmt, 2),
+                       sb_stmt_i64(stmt, 3)};
+    sb_stmt_reset(stmt);
+    return out->client_id && out->scope ? SB_OK : sb_error_nomem(err);
+}
+
+/* *out stays NULL when there is no such token. The connection was given back before the register is asked: who has its
+ * lock may be waiting for one. */
+static sb_status look_up(store *s, const sb_digest *token, sb_grant **out, sb_error *err)
+{
+    SB_AUTO(token_row) row = {NULL, NULL, 0, 0};
+    SB_AUTOPTR(sb_client) client = NULL;
+    SB_AUTO(sb_scopes) scopes = SB_SCOPES_INIT;
+    SB_TRY(read_row(s, token, &row, err));
+    if (!row.client_id)
+        return SB_OK;
+    SB_TRY(sb_clients_find(s->o.clients, sb_str_from(row.client_id), &client, err));
+    if (!client)
+        return SB_OK;
+    SB_TRY(sb_scopes_parse(row.scope, &scopes, err));
+    return sb_grant_new(client, &scopes, row.issued_s, row.expires_s, out, err);
+}
+
+/* The register is asked each time, for it is in memory: who was suspended a moment ago has no token any more. */
+static bool client_is_active(store *s, const sb_grant *grant)
+{
+    SB_AUTOPTR(sb_client) client = NULL;
+    return sb_clients_find(s->o.clients, sb_str_from(grant->client->id), &client, NULL) == SB_OK && client &&
+           client->state == SB_CLIENT_ACTIVE;
+}
+
+static sb_grant *db_find(void *impl, const sb_digest *token)
+{
+    store *s = impl;
+    sb_error err = SB_ERROR_INIT;
+    sb_grant *grant = cached(s, token);
+    if (!grant) {
+        if (look_up(s, token, &grant, &err) != SB_OK)
+            sb_log(SB_LOG_ERROR, "a token could not be looked up: %s: %s", err.what, err.why);
+        if (grant)
+            remember(s, token, grant);
+    }
+    if (grant && grant->expires_s > wall_s(s) && client_is_active(s, grant))
+        return grant;
+    sb_grant_free(grant);
+    return NULL;
+}
+
+/* Ending */
+
+static sb_status write_revocation(store *s, const sb_digest *token, sb_str client_id, sb_error *err)
+{
+    SB_AUTO(sb_lease) lease = SB_LEASE_INIT;
+    sb_stmt *stmt = NULL;
+    SB_TRY(sb_lease_take(&lease, s->o.pool, err));
+    SB_TRY(sb_db_cached(lease.db, "DELETE FROM tokens WHERE digest = ?1 AND (?2 = '' OR client_id = ?2)", &stmt, err));
+    sb_stmt_bind_blob(stmt, 1, bytes_of(token));
+    sb_stmt_bind_text(stmt, 2, client_id.len ? client_id : (sb_str){"", 0});
+    return sb_stmt_run(stmt, err);
+}
+
+static bool db_revoke(void *impl, const sb_digest *token, sb_str client_id)
+{
+    store *s = impl;
+    sb_error err = SB_ERROR_INIT;
+    sb_status status = write_revocation(s, token, client_id, &err);
+    if (status != SB_OK)
+        sb_log(SB_LOG_ERROR, "a token could not be revoked: %s: %s", err.what, err.why);
+    (void)pthread_mutex_lock(&s->lock);
+    sb_expiring_remove(s->cache, token); /* it is looked up again, if it is another's */
+    (void)pthread_mutex_unlock(&s->lock);
+    return status == SB_OK;
+}
+
+static size_t db_revoke_all(void *impl)
+{
+    store *s = impl;
+    SB_AUTO(sb_lease) lease = SB_LEASE_INIT;
+    sb_stmt *stmt = NULL;
+    sb_error err = SB_ERROR_INIT;
+    size_t changes = 0;
+    if (sb_lease_take(&lease, s->o.pool, &err) == SB_OK &&
+        sb_db_cached(lease.db, "DELETE FROM tokens", &stmt, &err) == SB_OK && sb_stmt_run(stmt, &err) == SB_OK)
+        changes = (size_t)sb_db_changes(lease.db);
+    else
+        sb_log(SB_LOG_ERROR, "tokens could not be revoked: %s: %s", err.what, err.why);
+    (void)pthread_mutex_lock(&s->lock);
+    (void)sb_expiring_clear(s->cache);
+    (void)pthread_mutex_unlock(&s->lock);
+    return changes;
+}
+
+/* Beginning and end */
+
+static void db_free(void *impl)
+{
+    store *s = impl;
+    sb_group_free(s->group);
+    sb_expiring_free(s->cache);
+    (void)pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+static void free_value(void *value)
+{
+    sb_grant_free(value);
+}
+
+/* What the clock read when the last token was issued, here or elsewhere: it cannot be earlier now. */
+static sb_status read_latest(store *s, sb_error *err)
+{
+    SB_AUTO(sb_lease) lease = SB_LEASE_INIT;
+    SB_TRY(sb_lease_take(&lease, s->o.pool, err));
+    return count(lease.db, "SELECT coalesce(max(issued_s), 0) FROM tokens", &s->latest_s, err);
+}
+
+sb_status sb_grants_db(const sb_grants_db_options *options, sb_grants **out, sb_error *err)
+{
+    static const sb_grants_ops ops = {
+        .issue = db_issue, .find = db_find, .revoke = db_revoke, .revoke_all = db_revoke_all, .free = db_free};
+    store *s = calloc(1, sizeof(*s));
+    if (!s || pthread_mutex_init(&s->lock, NULL) != 0) {
+        free(s);
+        return sb_error_nomem(err);
+    }
+    s->o = *options;
+    s->counted_s = INT64_MIN;
+    sb_status status = sb_group_new(write_round, s, &s->group, err);
+    if (status == SB_OK)
+        status = sb_expiring_new(CACHE_MAX, free_value, &s->cache, err);
+    if (status == SB_OK)
+        status = read_latest(s, err);
+    if (status != SB_OK) {
+        db_free(s);
+        return status;
+    }
+    return sb_grants_new(&ops, s, options->lifetime_s, out, err);
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_grants_db.c - tokens and used assertions in a database: one token an assertion, whoever asks where and when. */
+#include <pthread.h>
+
+#include "payer/auth/client_db.h"
+#include "payer/auth/grants_db.h"
+
+#include "../smart/fake_clock.h"
+#include "../store/databases.h"
+#include "payer/state/schema.h"
+
+#define LIFETIME_S 300
+
+/* One process of those that share a database. */
+typedef struct process {
+    fake_clock clock;
+    sb_pool *pool;
+    sb_clients *clients;
+    sb_grants *grants;
+} process;
+
+static void begin_bounded(process *p, const database *d, size_t tokens_max, size_t used_max)
+{
+    fake_clock_init(&p->clock);
+    assert_int_equal(sb_payer_pool(d->path, 4, &p->pool, NULL), SB_OK);
+    assert_int_equal(sb_clients_db(p->pool, &p->clock.clock, &p->clients, NULL), SB_OK);
+    sb_grants_db_options options = {.pool = p->pool,
+                                    .clients = p->clients,
+                                    .clock = &p->clock.clock,
+                                    .lifetime_s = LIFETIME_S,
+                                    .tokens_max = tokens_max,
+                                    .used_max = used_max};
+    assert_int_equal(sb_grants_db(&options, &p->grants, NULL), SB_OK);
+}
+
+static void begin(process *p, const database *d)
+{
+    begin_bounded(p, d, 1000, 1000);
+}
+
+static void end(process *p)
+{
+    sb_grants_free(p->grants);
+    sb_clients_free(p->clients);
+    sb_pool_free(p->pool);
+}
+
+static sb_client *make(sb_client_state state)
+{
+    sb_client *client = NULL;
+    sb_client_spec spec = {
+        .id = "acme", .scope = "system/*.rs", .jwks_url = "https://acme.example/jwks", .state = state};
+    assert_int_equal(sb_client_new(&spec, &client, NULL), SB_OK);
+    return client;
+}
+
+static void add_client(process *p)
+{
+    SB_AUTOPTR(sb_client) client = make(SB_CLIENT_ACTIVE);
+    assert_int_equal(sb_clients_add(p->clients, client, NULL), SB_OK);
+}
+
+static sb_issue_answer ask(process *p, const char *jti, char token[SB_ACCESS_TOKEN_SIZE])
+{
+    SB_AUTOPTR(sb_client) client = make(SB_CLIENT_ACTIVE);
+    SB_AUTO(sb_scopes) scopes = SB_SCOPES_INIT;
+    assert_int_equal(sb_scopes_parse("system/Patient.rs", &scopes, NULL), SB_OK);
+    sb_issue issue = {.client = client,
+                      .scopes = &scopes,
+                      .used = sb_digest_of_pair(SB_STR_LIT("acme"), sb_str_from(jti)),
+                      .dead_s = p->clock.clock.wall_s(&p->clock) + 200};
+    return sb_grants_issue(p->grants, &issue, token);
+}
+
+static bool good_at(process *p, const char *token)
+{
+    SB_AUTOPTR(sb_grant) grant = sb_grants_find(p->grants, sb_str_from(token));
+    if (!grant)
+        return false;
+    assert_string_equal(grant->client->id, "acme");
+    assert_int_equal(sb_scopes_cover(&grant->scopes, "Patient", SB_SCOPE_EXPORT), SB_SCOPE_COVERS_ALL);
+    assert_int_equal(sb_scopes_cover(&grant->scopes, "Coverage", SB_SCOPE_EXPORT), SB_SCOPE_COVERS_NOT);
+    assert_int_equal(grant->expires_s - grant->issued_s, LIFETIME_S);
+    return true;
+}
+
+static void a_token_of_one_process_is_good_at_the_others_and_after_a_restart(database *d)
+{
+    process here, there;
+    char token[SB_ACCESS_TOKEN_SIZE];
+    begin(&here, d);
+    begin(&there, d);
+    add_client(&here);
+    assert_int_equal(ask(&here, "1", token), SB_ISSUE_DONE);
+    assert_true(good_at(&here, token) && good_at(&there, token));
+    assert_false(good_at(&there, "no-such-token"));
+    end(&here);
+    begin(&here, d);
+    assert_true(good_at(&here, token));
+    end(&here);
+    end(&there);
+}
+
+static void an_assertion_used_anywhere_is_used_everywhere(database *d)
+{
+    process here, there;
+    char token[SB_ACCESS_TOKEN_SIZE];
+    begin(&here, d);
+    begin(&there, d);
+    add_client(&here);
+    assert_int_equal(ask(&here, "1", token), SB_ISSUE_DONE);
+    assert_int_equal(ask(&here, "1", token), SB_ISSUE_REPLAYED);
+    assert_int_equal(ask(&there, "1", token), SB_ISSUE_REPLAYED);
+    assert_int_equal(ask(&there, "2", token), SB_ISSUE_DONE);
+    end(&there);
+    begin(&there, d);
+    assert_int_equal(ask(&there, "2", token), SB_ISSUE_REPLAYED);
+    end(&here);
+    end(&there);
+}
+
+/* A crowd */
+
+#define CROWD 48
+
+typedef struct racer {
+    pthread_t thread;
+    process *at;
+    const char *jti;
+    sb_issue_answer answer;
+} racer;
+
+static void *race(void *impl)
+{
+    racer *r = impl;
+    char token[SB_ACCESS_TOKEN_SIZE];
+    r->answer = ask(r->at, r->jti, token);
+    return NULL;
+}
+
+static void of_a_crowd_with_one_assertion_one_gets_a_token(database *d)
+{
+    process processes[3];
+    racer racers[CROWD];
+    static const char *const jtis[] = {"x", "y"};
+    unsigned won[2] = {0, 0};
+    for (size_t i = 0; i < SB_ARRAY_LEN(processes); i++)
+        begin(&processes[i], d);
+    add_client(&processes[0]);
+    for (size_t i = 0; i < CROWD; i++) {
+        racers[i] = (racer){.at = &processes[i % 3], .jti = jtis[i / 3 % 2]};
+        assert_int_equal(pthread_create(&racers[i].thread, NULL, race, &racers[i]), 0);
+    }
+    for (size_t i = 0; i < CROWD; i++) {
+        (void)pthread_join(racers[i].thread, NULL);
+        assert_true(racers[i].answer == SB_ISSUE_DONE || racers[i].answer == SB_ISSUE_REPLAYED);
+        won[i / 3 % 2] += racers[i].answer == SB_ISSUE_DONE;
+    }
+    assert_true(won[0] == 1 && won[1] == 1);
+    for (size_t i = 0; i < SB_ARRAY_LEN(processes); i++)
+        end(&processes[i]);
+}
+
+static void all_of_a_crowd_with_good_assertions_get_tokens(database *d)
+{
+    process p;
+    racer racers[CROWD];
+    char names[CROWD][8];
+    begin(&p, d);
+    add_client(&p);
+    for (size_t i = 0; i < CROWD; i++) {
+        (void)snprintf(names[i], sizeof(names[i]), "j%zu", i);
+        racers[i] = (racer){.at = &p, .jti = names[i]};
+        assert_int_equal(pthread_create(&racers[i].thread, NULL, race, &racers[i]), 0);
+    }
+    for (size_t i = 0; i < CROWD; i++) {
+        (void)pthread_join(racers[i].thread, NULL);
+        assert_int_equal(racers[i].answer, SB_ISSUE_DONE);
+    }
+    end(&p);
+}
+
+/* Ends */
+
+static void a_token_ends_with_its_time(database *d)
+{
+    process p;
+    char token[SB_ACCESS_TOKEN_SIZE];
+    begin(&p, d);
+    add_client(&p);
+    assert_int_equal(ask(&p, "1", token), SB_ISSUE_DONE);
+    fake_advance_s(&p.clock, LIFETIME_S - 1);
+    assert_true(good_at(&p, token));
+    fake_advance_s(&p.clock, 1);
+    assert_false(good_at(&p, token));
+    end(&p);
+}
+
+static void a_revoked_token_is_dead_at_once_here_and_soon_elsewhere(database *d)
+{
+    process here, there;
+    char token[SB_ACCESS_TOKEN_SIZE];
+    begin(&here, d);
+    begin(&there, d);
+    add_client(&here);
+    assert_int_equal(ask(&here, "1", token), SB_ISSUE_DONE);
+    assert_true(good_at(&here, token) && good_at(&there, token));
+    assert_true(sb_grants_revoke(here.grants, sb_str_from(token), SB_STR_LIT("another")));
+    assert_true(good_at(&here, token));
+    assert_true(sb_grants_revoke(here.grants, sb_str_from(token), SB_STR_LIT("acme")));
+    assert_false(good_at(&here, token));
+    fake_advance_s(&there.clock, SB_GRANTS_DB_STALE_S);
+    assert_false(good_at(&there, token));
+    assert_int_equal(ask(&here, "2", token), SB_ISSUE_DONE);
+    assert_int_equal(sb_grants_revoke_all(here.grants), 1);
+    assert_false(good_at(&here, token));
+    end(&here);
+    end(&there);
+}
+
+static void a_suspended_client_has_no_token(database *d)
+{
+    process p;
+    char token[SB_ACCESS_TOKEN_SIZE];
+    begin(&p, d);
+    add_client(&p);
+    assert_int_equal(ask(&p, "1", token), SB_ISSUE_DONE);
+    assert_true(good_at(&p, token));
+    SB_AUTOPTR(sb_client) suspended = make(SB_CLIENT_SUSPENDED);
+    assert_int_equal(sb_clients_replace(p.clients, suspended, NULL), SB_OK);
+    assert_false(good_at(&p, token));
+    assert_int_equal(sb_clients_remove(p.clients, SB_STR_LIT("acme"), NULL), SB_OK);
+    assert_false(good_at(&p, token));
+    end(&p);
+}
+
+static void a_full_store_refuses_and_forgets_nothing_that_lives(database *d)
+{
+    process p;
+    char token[SB_ACCESS_TOKEN_SIZE], other[SB_ACCESS_TOKEN_SIZE];
+    begin_bounded(&p, d, 100, 2);
+    add_client(&p);
+    assert_int_equal(ask(&p, "1", token), SB_ISSUE_DONE);
+    assert_int_equal(ask(&p, "2", other), SB_ISSUE_DONE);
+    assert_int_equal(ask(&p, "3", other), SB_ISSUE_REPLAY_FULL);
+    assert_int_equal(ask(&p, "1", other), SB_ISSUE_REPLAY_FULL);
+    assert_true(good_at(&p, token));
+    fake_advance_s(&p.clock, 200); /* the assertions are dead */
+    assert_int_equal(ask(&p, "3", other), SB_ISSUE_DONE);
+    end(&p);
+    begin_bounded(&p, d, 1, 100);
+    fake_advance_s(&p.clock, 200);
+    assert_int_equal(ask(&p, "4", token), SB_ISSUE_TOKENS_FULL);
+    end(&p);
+}
+
+static void a_clock_that_is_set_back_makes_nothing_good_again(database *d)
+{
+    process p;
+    char token[SB_ACCESS_TOKEN_SIZE];
+    begin(&p, d);
+    add_client(&p);
+    assert_int_equal(ask(&p, "1", token), SB_ISSUE_DONE);
+    fake_advance_s(&p.clock, 250);
+    assert_int_equal(ask(&p, "2", token), SB_ISSUE_DONE); /* and "1" is forgotten */
+    atomic_fetch_sub(&p.clock.wall_s, 250);
+    assert_int_equal(ask(&p, "1", token), SB_ISSUE_REPLAYED);
+    end(&p);
+    begin(&p, d); /* its clock is set back, too */
+    assert_int_equal(ask(&p, "1", token), SB_ISSUE_REPLAYED);
+    end(&p);
+}
+
+static void without_its_database_nobody_is_let_in(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_POSTGRES(&databases_server);
+    process p;
+    char token[SB_ACCESS_TOKEN_SIZE], other[SB_ACCESS_TOKEN_SIZE];
+    database *d = database_new(true);
+    begin(&p, d);
+    add_client(&p);
+    assert_int_equal(ask(&p, "1", token), SB_ISSUE_DONE);
+    postgres_end(&databases_server);
+    assert_int_equal(ask(&p, "2", other), SB_ISSUE_FAILED);
+    assert_false(good_at(&p, token));
+    postgres_serve(&databases_server);
+    assert_true(good_at(&p, token));
+    assert_int_equal(ask(&p, "2", other), SB_ISSUE_DONE);
+    end(&p);
+    database_free(d);
+}
+
+ON_BOTH(a_token_of_one_process_is_good_at_the_others_and_after_a_restart)
+ON_BOTH(an_assertion_used_anywhere_is_used_everywhere)
+ON_BOTH(of_a_crowd_with_one_assertion_one_gets_a_token)
+ON_BOTH(all_of_a_crowd_with_good_assertions_get_tokens)
+ON_BOTH(a_token_ends_with_its_time)
+ON_BOTH(a_revoked_token_is_dead_at_once_here_and_soon_elsewhere)
+ON_BOTH(a_suspended_client_has_no_token)
+ON_BOTH(a_full_store_refuses_and_forgets_nothing_that_lives)
+ON_BOTH(a_clock_that_is_set_back_makes_nothing_good_again)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BOTH(a_token_of_one_process_is_good_at_the_others_and_after_a_restart),
+        BOTH(an_assertion_used_anywhere_is_used_everywhere),
+        BOTH(of_a_crowd_with_one_assertion_one_gets_a_token),
+        BOTH(all_of_a_crowd_with_good_assertions_get_tokens),
+        BOTH(a_token_ends_with_its_time),
+        BOTH(a_revoked_token_is_dead_at_once_here_and_soon_elsewhere),
+        BOTH(a_suspended_client_has_no_token),
+        BOTH(a_full_store_refuses_and_forgets_nothing_that_lives),
+        BOTH(a_clock_that_is_set_back_makes_nothing_good_again),
+        cmocka_unit_test(without_its_database_nobody_is_let_in),
+    };
+    return cmocka_run_group_tests(tests, databases_start, databases_stop);
+}
