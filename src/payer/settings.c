@@ -314,7 +314,11 @@ static void check_base_url(reader *r)
         mistake(r, LINE(base_url), "base_url is missing: how clients reach this server, such as https://payer.example");
         return;
     }
-    if (sb_url_parse(s->base_url, &url, NULL) != SB_OK || strcmp(url.path, "/") != 0 || url.query)
+    sb_str text = sb_str_from(s->base_url);
+    bool any_port = sb_str_ends_with(text, SB_STR_LIT(":0")); /* whichever it listens on */
+    SB_AUTOFREE named = sb_str_dup((sb_str){text.ptr, text.len - (any_port ? 2 : 0)});
+    r->no_memory |= named == NULL;
+    if (!named || sb_url_parse(named, &url, NULL) != SB_OK || strcmp(url.path, "/") != 0 || url.query)
         mistake(r, LINE(base_url), "base_url is a scheme and a host: https://payer.example");
     else if (sb_url_require_secure(&url, "base_url", NULL) != SB_OK)
         mistake(r, LINE(base_url), "base_url is https, but for loopback addresses"); /* DISC-05 */
