@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "http/server_answer.h"
+#include "http/server_tls.h"
 #include "http/server_watch.h"
 
 #define ADDRESS     "127.0.0.1"
@@ -43,6 +44,7 @@ struct sb_server {
     int listen_fd;
     unsigned port;
     struct MHD_Daemon *daemon;
+    sb_server_tls *tls; /* NULL: plain */
     sb_watch *watch;
     pthread_mutex_t lock;
     pthread_cond_t idle; /* under_way became 0 */
@@ -132,6 +134,20 @@ static connection *connection_of(struct MHD_Connection *mhd)
     return info ? info->socket_context : NULL;
 }
 
+/* Through trusted proxies: as they tell it.                                                                  TOK-10 */
+static void look_through_proxies(const sb_proxies *proxies, sb_server_request *request)
+{
+    sb_str forwarded[SB_SERVER_HEADERS_MAX];
+    size_t count = 0;
+    if (!sb_proxies_trust(proxies, request->peer))
+        return;
+    for (size_t i = 0; i < request->header_count; i++) {
+        if (sb_str_eq_nocase(sb_str_from(request->headers[i].name), SB_STR_LIT("X-Forwarded-For")))
+            forwarded[count++] = request->headers[i].value;
+    }
+    sb_proxies_resolve(proxies, forwarded, count, request->peer);
+}
+
 static void name_peer(struct MHD_Connection *mhd, char peer[INET6_ADDRSTRLEN])
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
@@ -217,6 +233,7 @@ static void judge_head(exchange *x, struct MHD_Connection *mhd)
     (void)MHD_get_connection_values(mhd, MHD_HEADER_KIND, take_header, x);
     if (x->decided)
         return;
+    look_through_proxies(x->server->options.proxies, &x->request);
     if (!framing_is_plain(&x->request))
         refuse(x, 400, "the length of the request's body is said twice, or in a way that is not known here");
     else if (sb_target_parse(sb_str_from(x->request.raw_target), &x->request.target, &err) != SB_OK)
@@ -412,8 +429,8 @@ static sb_status start_daemon(sb_server *server, sb_error *err)
     if (o->per_address > 0)
         extra[n++] = (struct MHD_OptionItem){MHD_OPTION_PER_IP_CONNECTION_LIMIT, (intptr_t)o->per_address, NULL};
     if (o->cert) {
-        extra[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, server->cert};
-        extra[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, server->key};
+        extra[n++] =
+            (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)sb_server_tls_retrieve};
         extra[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES};
     }
     extra[n] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
@@ -471,7 +488,17 @@ sb_status sb_server_start(sb_server *server, const sb_server_handler *handler, s
 {
     server->handler = *handler;
     SB_TRY(sb_watch_new(server->options.receive_ms, &server->watch, err));
+    if (server->cert)
+        SB_TRY(sb_server_tls_new(server->cert, server->key, server->port, &server->tls, err));
     return start_daemon(server, err);
+}
+
+sb_status sb_server_replace_certificate(sb_server *server, const char *cert, const char *key, sb_error *err)
+{
+    if (!server->tls)
+        return sb_error_set(err, SB_E_USAGE, "the server's certificate cannot be replaced",
+                            "it was started without TLS", "start it again");
+    return sb_server_tls_replace(server->tls, cert, key, err);
 }
 
 unsigned sb_server_port(const sb_server *server)
@@ -500,6 +527,7 @@ void sb_server_free(sb_server *server)
     }
     sb_fd_cleanup(&server->listen_fd);
     sb_watch_free(server->watch);
+    sb_server_tls_free(server->tls);
     (void)pthread_cond_destroy(&server->idle);
     (void)pthread_mutex_destroy(&server->lock);
     if (server->key)

@@ -11,6 +11,7 @@
 
 #include <netinet/in.h>
 
+#include "http/proxies.h"
 #include "http/target.h"
 
 typedef struct sb_server sb_server;
@@ -29,9 +30,9 @@ typedef struct sb_server_request {
     sb_target target;                /* empty when it could not be read */
     const sb_server_header *headers; /* in their order */
     size_t header_count;
-    sb_str body; /* whole, in respond(); followed by a NUL */
-    char peer[INET6_ADDRSTRLEN];
-    void *user;    /* the handler's: release() frees it */
+    sb_str body;                 /* whole, in respond(); followed by a NUL */
+    char peer[INET6_ADDRSTRLEN]; /* the client's address: as trusted proxies tell it, if it came through one */
+    void *user;                  /* the handler's: release() frees it */
     void *context; /* of who put the handler together, if begin() was wrapped: which generation of it, say */
 } sb_server_request;
 
@@ -93,7 +94,8 @@ typedef struct sb_server_options {
     unsigned idle_s;        /* of silence, in either direction, before a connection is closed; 0: 60 */
     unsigned receive_ms;    /* from connecting, or from the last answer, to the end of the next request; 0: 60000 */
     uint64_t file_rate; /* bytes a second of each file that is sent, for trials; a thread a connection then. 0: all */
-    unsigned drain_ms;  /* how long the end waits for requests under way; 0: 2000 */
+    const sb_proxies *proxies; /* whose X-Forwarded-For is believed; NULL: nobody's. Borrowed until the end */
+    unsigned drain_ms;         /* how long the end waits for requests under way; 0: 2000 */
 } sb_server_options;
 
 #define SB_SERVER_OPTIONS_INIT                                                                                         \
@@ -106,6 +108,9 @@ sb_status sb_server_new(const sb_server_options *options, sb_server **out, sb_er
 unsigned sb_server_port(const sb_server *server);
 /* Begin to answer. SB_E_USAGE: key and certificate cannot be used. */
 sb_status sb_server_start(sb_server *server, const sb_server_handler *handler, sb_error *err);
+/* Another certificate and key from now on; connections there are keep theirs. SB_E_USAGE: they cannot be used, the old
+ * ones stay; or the server has no TLS. */
+sb_status sb_server_replace_certificate(sb_server *server, const char *cert, const char *key, sb_error *err);
 /* Takes no more connections, waits for requests under way (not longer than drain_ms), then ends. NULL is fine. */
 void sb_server_free(sb_server *server);
 SB_DEFINE_FREEP(sb_server)

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/secret.h"
 #include "payer/auth/client_db.h"
 #include "payer/auth/grants_db.h"
@@ -45,6 +46,7 @@ struct sb_serve {
     sb_jobs *jobs;
     sb_clients *clients;
     sb_grants *grants;
+    sb_proxies *proxies;
     sb_server *server; /* NULL once it is stopped */
     unsigned port;
     char *base_url, *fhir_url;
@@ -248,22 +250,37 @@ static sb_status name_base_url(sb_serve *s, sb_error *err)
     return s->base_url ? SB_OK : sb_error_nomem(err);
 }
 
-static sb_status listen_on(sb_serve *s, sb_error *err)
+static sb_status read_identity(const sb_settings *set, sb_buf *cert, sb_buf *key, sb_error *err)
+{
+    SB_TRY(sb_file_read(set->tls_certificate, CERTIFICATE_MAX, cert, err));
+    return sb_file_read_private(set->tls_key, CERTIFICATE_MAX, key, err);
+}
+
+static sb_status make_server(sb_serve *s, sb_buf *cert, sb_buf *key, sb_error *err)
 {
     const sb_settings *set = s->settings;
     char address[INET6_ADDRSTRLEN];
-    SB_AUTO(sb_buf) cert = SB_BUF_INIT;
-    SB_AUTO(sb_buf) key = SB_BUF_INIT;
-    sb_server_options server = {
-        .address = address, .threads = set->threads, .connections = set->connections, .drain_ms = set->drain_s * 1000};
+    sb_server_options server = {.address = address,
+                                .threads = set->threads,
+                                .connections = set->connections,
+                                .proxies = s->proxies,
+                                .drain_ms = set->drain_s * 1000};
     (void)sb_settings_split_listen(set->listen, address, &server.port); /* was checked */
     if (set->tls_certificate) {
-        SB_TRY(sb_file_read(set->tls_certificate, CERTIFICATE_MAX, &cert, err));
-        SB_TRY(sb_file_read_private(set->tls_key, CERTIFICATE_MAX, &key, err));
-        server.cert = sb_buf_cstr(&cert);
-        server.key = sb_buf_cstr(&key);
+        SB_TRY(read_identity(set, cert, key, err));
+        server.cert = sb_buf_cstr(cert);
+        server.key = sb_buf_cstr(key);
     }
-    sb_status status = sb_server_new(&server, &s->server, err);
+    return sb_server_new(&server, &s->server, err);
+}
+
+static sb_status listen_on(sb_serve *s, sb_error *err)
+{
+    SB_AUTO(sb_buf) cert = SB_BUF_INIT;
+    SB_AUTO(sb_buf) key = SB_BUF_INIT;
+    const sb_settings_list *trusted = &s->settings->trusted_proxies;
+    SB_TRY(sb_proxies_new(trusted->items, trusted->count, &s->proxies, err));
+    sb_status status = make_server(s, &cert, &key, err);
     sb_buf_wipe(&key);
     SB_TRY(status);
     s->port = sb_server_port(s->server);
@@ -283,18 +300,78 @@ static sb_status open_service(sb_serve *s, sb_error *err)
     return sb_server_start(s->server, &ours, err);
 }
 
+/* Reading the configuration again */
+
+static void say_kept(const char *name)
+{
+    sb_log(SB_LOG_WARN, "%s is another now: that takes a restart; it stays as it was", name);
+}
+
+static bool differs(const char *a, const char *b)
+{
+    return !a != !b || (a && strcmp(a, b) != 0);
+}
+
+/* What only a new start changes. */
+static void say_what_is_kept(const sb_settings *old, const sb_settings *new)
+{
+    const struct {
+        const char *name;
+        bool changed;
+    } all[] = {
+        {"base_url", differs(old->base_url, new->base_url)},
+        {"listen", differs(old->listen, new->listen)},
+        {"database", differs(old->database, new->database) || differs(old->database_file, new->database_file)},
+        {"admin.listen", differs(old->admin_listen, new->admin_listen)},
+        {"data.folder", differs(old->data_folder, new->data_folder)},
+        {"exports.folder", differs(old->exports_folder, new->exports_folder)},
+        {"audit.file", differs(old->audit_file, new->audit_file)},
+        {"auth.token_lifetime", old->token_lifetime_s != new->token_lifetime_s},
+        {"auth.token_format", old->token_format != new->token_format},
+        {"threads", old->threads != new->threads},
+        {"connections", old->connections != new->connections},
+        {"exports.workers", old->export_workers != new->export_workers},
+    };
+    for (size_t i = 0; i < SB_ARRAY_LEN(all); i++) {
+        if (all[i].changed)
+            say_kept(all[i].name);
+    }
+}
+
+static sb_status replace_certificate(sb_serve *s, const sb_settings *set, sb_error *err)
+{
+    SB_AUTO(sb_buf) cert = SB_BUF_INIT;
+    SB_AUTO(sb_buf) key = SB_BUF_INIT;
+    if (!s->settings->tls_certificate != !set->tls_certificate)
+        say_kept("tls");
+    if (!s->settings->tls_certificate || !set->tls_certificate)
+        return SB_OK;
+    sb_status status = read_identity(set, &cert, &key, err);
+    if (status == SB_OK)
+        status = sb_server_replace_certificate(s->server, sb_buf_cstr(&cert), sb_buf_cstr(&key), err);
+    sb_buf_wipe(&key);
+    return status;
+}
+
 sb_status sb_serve_reload(sb_serve *s, sb_error *err)
 {
     SB_AUTOPTR(sb_settings) settings = NULL;
     generation *next = NULL;
     SB_TRY(sb_settings_load(s->config, NULL, NULL, &settings, err));
     SB_TRY(generation_new(s, settings, &next, err));
-    settings = NULL;
+    settings = NULL; /* the generation's */
+    sb_status status = replace_certificate(s, next->settings, err);
+    if (status != SB_OK) {
+        generation_release(next);
+        return status;
+    }
+    say_what_is_kept(s->settings, next->settings);
     (void)pthread_mutex_lock(&s->current_lock);
     generation *before = s->current;
     s->current = next;
     (void)pthread_mutex_unlock(&s->current_lock);
     generation_release(before);
+    sb_log(SB_LOG_INFO, "the configuration was read again");
     return SB_OK;
 }
 
@@ -354,6 +431,7 @@ void sb_serve_free(sb_serve *s)
     sb_rosters_free(s->rosters);
     sb_data_free(s->data);
     sb_pool_free(s->pool);
+    sb_proxies_free(s->proxies);
     sb_settings_free(s->settings);
     free(s->config);
     free(s->base_url);
