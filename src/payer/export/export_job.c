@@ -20,6 +20,7 @@
 #include "payer/export/export_output.h"
 #include "payer/export/gzip_cache.h"
 #include "payer/export/tree.h"
+#include "payer/export/type_filter.h"
 
 #define WORKERS_MAX     64
 #define MAX_JOBS        1000
@@ -36,6 +37,8 @@ typedef struct job {
     char *request_url;
     char *dir;
     sb_plan *plan;
+    bool scoped; /* by the scopes of the token that asked for it */
+    sb_scopes scopes;
     unsigned refs;    /* the list, the queue or worker, and whoever reads a file of it just now */
     struct job *next; /* in the queue, then among the dead */
     sb_job_state state;
@@ -74,6 +77,7 @@ static void job_free(job *j)
     free(j->request_url);
     free(j->dir);
     sb_plan_free(j->plan);
+    sb_scopes_cleanup(&j->scopes);
     sb_outputs_cleanup(&j->outputs);
     free(j);
 }
@@ -390,6 +394,17 @@ static void draw_id(char id[SB_JOB_ID_SIZE])
         (void)snprintf(id + 2 * i, 3, "%02x", random[i]);
 }
 
+static sb_status keep_scopes(const sb_job_request *request, job *j, sb_error *err)
+{
+    SB_AUTO(sb_buf) text = SB_BUF_INIT;
+    j->scoped = request->scopes != NULL;
+    if (!j->scoped)
+        return SB_OK;
+    if (!sb_scopes_format(request->scopes, &text))
+        return sb_error_nomem(err);
+    return sb_scopes_parse(sb_buf_cstr(&text), &j->scopes, err);
+}
+
 static sb_status make_job(sb_jobs *jobs, const sb_job_request *request, job **out, sb_error *err)
 {
     __attribute__((cleanup(job_freep))) job *j = calloc(1, sizeof(*j));
@@ -402,6 +417,7 @@ static sb_status make_job(sb_jobs *jobs, const sb_job_request *request, job **ou
     if (!j->client || !j->request_url || !j->dir)
         return sb_error_nomem(err);
     SB_TRY(sb_plan_new(jobs->options.data, jobs->options.rosters, request, &j->plan, err));
+    SB_TRY(keep_scopes(request, j, err));
     j->created_ns = now_ns(jobs);
     j->ready_ns = j->created_ns + (int64_t)jobs->options.min_seconds * SB_NS_PER_S;
     j->expires_ns = INT64_MAX;
@@ -708,4 +724,14 @@ sb_status sb_jobs_file_open(sb_jobs *jobs, const char *client_id, sb_str job_id,
         status = hand_out(jobs, &o, gzip, out, err);
     let_go(jobs, j);
     return status;
+}
+
+sb_status sb_jobs_file_covered(sb_jobs *jobs, const char *client_id, sb_str job_id, const char *type,
+                               const sb_scopes *scopes, bool *covered, sb_error *err)
+{
+    job *j = NULL;
+    SB_TRY(hold_done(jobs, client_id, job_id, &j, err));
+    *covered = sb_type_scopes_cover(scopes, j->scoped ? &j->scopes : NULL, type);
+    let_go(jobs, j);
+    return SB_OK;
 }

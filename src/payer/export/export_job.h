@@ -17,6 +17,7 @@
 #include <smartbulk/clock.h>
 
 #include "payer/data/roster.h"
+#include "smart/scopes.h"
 
 #define SB_JOB_ID_SIZE       33    /* 128 random bits in hex, and a NUL: the id cannot be guessed */
 #define SB_JOB_FILE_NAME_MAX 96    /* Type.NNN.ndjson: a type has at most 64 letters */
@@ -65,9 +66,9 @@ typedef struct sb_job_request {
     const char *client_id;   /* whose job it is */
     const char *request_url; /* what the manifest repeats as `request` */
     sb_job_level level;
-    sb_str group_id; /* for SB_JOB_GROUP; an unknown one is 404. Whether the client may: the caller */
-    const sb_job_list
-        *allowed;             /* types the token covers; NULL: every type. A _type beyond them is 403         EXP-06 */
+    sb_str group_id;          /* for SB_JOB_GROUP; an unknown one is 404. Whether the client may: the caller */
+    const sb_scopes *scopes;  /* the token's, with their search limits; NULL: everything. A _type that they do not cover
+                                 is 403, and what their limits do not let through is not given           EXP-06 */
     sb_job_list types;        /* _type, one a item; empty: all that level, source and token offer */
     sb_job_list elements;     /* _elements: "status", "Patient.birthDate" */
     sb_job_list patients;     /* patient: "Patient/123" */
@@ -134,6 +135,12 @@ void sb_job_file_cleanup(sb_job_file *file); /* closes; safe to repeat */
  * knows the job's id may read its files.                                                                    USE-02 */
 sb_status sb_jobs_file_open(sb_jobs *jobs, const char *client_id, sb_str job_id, sb_str name, bool gzip,
                             sb_job_file *out, sb_error *err);
+
+/* May a token of these scopes read files of this type of the job? One that covers the type in full may; one with search
+ * limits, when the export was limited as much: what is in the files was chosen by the limits of the token that asked for
+ * them. SB_E_NOT_FOUND (404).                                                                            EXP-06 */
+sb_status sb_jobs_file_covered(sb_jobs *jobs, const char *client_id, sb_str job_id, const char *type,
+                               const sb_scopes *scopes, bool *covered, sb_error *err);
 
 /* Cancel the job or give its files up. Descriptors that are open stay good. SB_E_NOT_FOUND (404).            STAT-07 */
 sb_status sb_jobs_delete(sb_jobs *jobs, const char *client_id, sb_str job_id, sb_error *err);

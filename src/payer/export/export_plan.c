@@ -14,10 +14,12 @@
 #include "payer/data/idset.h"
 #include "payer/data/instant.h"
 #include "payer/data/line.h"
+#include "payer/export/type_filter.h"
 
 struct sb_plan {
     const sb_data_type **types;
     size_t type_count;
+    sb_type_filter *filters; /* of types[i] */
     sb_element *elements;
     size_t element_count;
     const sb_roster *roster; /* NULL: everybody */
@@ -40,6 +42,9 @@ void sb_plan_free(sb_plan *plan)
 {
     if (!plan)
         return;
+    for (size_t i = 0; plan->filters && i < plan->type_count; i++)
+        sb_type_filter_cleanup(&plan->filters[i]);
+    free(plan->filters);
     free(plan->types);
     free(plan->elements);
     sb_idset_free(plan->patients);
@@ -123,18 +128,26 @@ static sb_status for_each(planner *p, const char *parameter, const sb_job_list *
 
 /* Types */
 
-static bool in_list(const sb_job_list *list, sb_str name)
+/* Does the token let anything of this type through?                                                          EXP-06 */
+static sb_status find_covered(const planner *p, sb_str name, bool *covered, sb_error *err)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        if (sb_str_eq(list->items[i], name))
-            return true;
-    }
-    return false;
+    sb_type_filter filter = {.limited = false};
+    SB_AUTOFREE type = sb_str_dup(name);
+    if (!type)
+        return sb_error_nomem(err);
+    sb_status status = sb_type_filter_init(&filter, p->request->scopes, type, covered, err);
+    sb_type_filter_cleanup(&filter);
+    return status;
 }
 
-static bool allowed(const planner *p, sb_str type)
+static sb_status must_cover(const planner *p, const char *parameter, sb_str type, sb_error *err)
 {
-    return !p->request->allowed || in_list(p->request->allowed, type);
+    bool covered;
+    SB_TRY(find_covered(p, type, &covered, err));
+    if (covered)
+        return SB_OK;
+    return refuse(err, 403, SB_E_AUTH, parameter, type, "is not covered by the token's scope",
+                  "ask for a token with system/{type}.read (or .rs), or leave the type out");
 }
 
 static void add_type(sb_plan *plan, const sb_data_type *type)
@@ -151,9 +164,7 @@ static sb_status ask_type(planner *p, sb_str name, sb_error *err)
     const sb_data_type *type = sb_data_find(p->data, name);
     if (!type && !sb_fhir_type_known(name))
         return pass_over(p, "_type", name, "is no resource type", "write FHIR R4 names: Patient,Coverage", err);
-    if (!allowed(p, name))
-        return refuse(err, 403, SB_E_AUTH, "_type", name, "is not covered by the token's scope",
-                      "ask for a token with system/{type}.read (or .rs), or leave the type out"); /* EXP-06 */
+    SB_TRY(must_cover(p, "_type", name, err));
     if (p->request->level != SB_JOB_SYSTEM && !sb_data_type_in_compartment(name) && !sb_fhir_type_shared(name))
         return pass_over(p, "_type", name, "belongs to no patient, so only a system export has it",
                          "leave it out, or export the whole system", err);
@@ -182,7 +193,9 @@ static sb_status plan_types(planner *p, sb_error *err)
     }
     bool any = false;
     for (size_t i = 0; i < count; i++) {
-        if (!allowed(p, sb_str_from(types[i].name)))
+        bool covered;
+        SB_TRY(find_covered(p, sb_str_from(types[i].name), &covered, err));
+        if (!covered)
             continue;
         any = true;
         if (p->request->level == SB_JOB_SYSTEM || types[i].in_compartment)
@@ -191,6 +204,70 @@ static sb_status plan_types(planner *p, sb_error *err)
     if (!any)
         return refuse(err, 403, SB_E_AUTH, "the token", SB_STR_NULL, "covers no resource type that this server has",
                       "ask for a token with a scope such as system/Patient.read");
+    return SB_OK;
+}
+
+/* Filters */
+
+#define FILTERS_MAX 100 /* searches in one request: each may be held against every line */
+
+/* Where the searches of one _typeFilter end up; NULL: the source has none of that type. */
+static sb_type_filter *filter_of(const sb_plan *plan, sb_str type)
+{
+    for (size_t i = 0; i < plan->type_count; i++) {
+        if (sb_str_eq(sb_str_from(plan->types[i]->name), type))
+            return &plan->filters[i];
+    }
+    return NULL;
+}
+
+static sb_status report_search(void *context, const sb_search_problem *problem, sb_error *err)
+{
+    planner *p = context;
+    if (problem->unsupported)
+        return pass_over(p, "_typeFilter", problem->what, problem->why, problem->fix, err);
+    return bad(err, "_typeFilter", problem->what, problem->why, problem->fix);
+}
+
+/* "ExplanationOfBenefit?service-date=ge2025-01-01" */
+static sb_status ask_filter(planner *p, sb_str text, sb_error *err)
+{
+    sb_str query = text, type = SB_STR_NULL;
+    (void)sb_str_split(&query, '?', &type);
+    if (!query.ptr || !sb_scope_is_type(type))
+        return bad(err, "_typeFilter", SB_STR_NULL, "is no search of one resource type",
+                   "write Type?parameter=value, percent-encoded in a URL");
+    if (!sb_fhir_type_known(type) && !sb_data_find(p->data, type))
+        return pass_over(p, "_typeFilter", type, "is no resource type", "write FHIR R4 names", err);
+    SB_TRY(must_cover(p, "_typeFilter", type, err));
+    sb_type_filter *filter = filter_of(p->plan, type);
+    if (!filter && sb_data_find(p->data, type))
+        return pass_over(p, "_typeFilter", type, "is of a type that this export leaves out",
+                         "add the type to _type, or leave the filter out", err);
+    SB_AUTOPTR(sb_search) search = NULL;
+    SB_TRY(sb_search_parse(type, query, report_search, p, &search, err));
+    if (filter && !sb_type_filter_add(filter, search))
+        return sb_error_nomem(err);
+    if (filter)
+        search = NULL; /* the filter's now */
+    return SB_OK;
+}
+
+static sb_status plan_filters(planner *p, sb_error *err)
+{
+    sb_plan *plan = p->plan;
+    plan->filters = calloc(plan->type_count + 1, sizeof(*plan->filters));
+    if (!plan->filters)
+        return sb_error_nomem(err);
+    for (size_t i = 0; i < plan->type_count; i++) {
+        bool covered;
+        SB_TRY(sb_type_filter_init(&plan->filters[i], p->request->scopes, plan->types[i]->name, &covered, err));
+    }
+    if (p->request->type_filters.count > FILTERS_MAX)
+        return bad(err, "_typeFilter", SB_STR_NULL, "is there more often than this server takes (100)",
+                   "ask in several exports");
+    for (size_t i = 0; i < p->request->type_filters.count; i++)
+        SB_TRY(ask_filter(p, p->request->type_filters.items[i], err));
     return SB_OK;
 }
 
@@ -310,9 +387,8 @@ sb_status sb_plan_new(const sb_data *data, const sb_rosters *rosters, const sb_j
     SB_TRY(plan_times(&p, err));
     SB_TRY(plan_patients(&p, err));
     SB_TRY(plan_types(&p, err));
+    SB_TRY(plan_filters(&p, err));
     SB_TRY(plan_elements(&p, err));
-    for (size_t i = 0; i < request->type_filters.count; i++)
-        SB_TRY(pass_over(&p, "_typeFilter", request->type_filters.items[i], "is not supported", "leave it out", err));
     for (size_t i = 0; i < request->others.count; i++)
         SB_TRY(pass_over(&p, "parameter", request->others.items[i], "is not supported", "leave it out", err));
     *out = plan;
@@ -348,14 +424,24 @@ static bool in_time(const sb_plan *plan, int64_t updated_us)
     return updated_us == SB_UPDATED_NONE || (updated_us > plan->since_us && updated_us <= plan->until_us);
 }
 
+static const sb_type_filter *type_filter(const sb_plan *plan, const sb_data_type *type)
+{
+    for (size_t i = 0; i < plan->type_count; i++) {
+        if (plan->types[i] == type)
+            return &plan->filters[i];
+    }
+    return NULL;
+}
+
 bool sb_plan_wants(const sb_plan *plan, const sb_data_type *type, const sb_data_line *line)
 {
     if (!in_time(plan, line->updated_us))
         return false;
-    if (!type->in_compartment)
-        return true;
-    return (!plan->roster || sb_roster_has(plan->roster, line->patient)) &&
-           (!plan->patients || sb_idset_has(plan->patients, line->patient));
+    if (type->in_compartment && ((plan->roster && !sb_roster_has(plan->roster, line->patient)) ||
+                                 (plan->patients && !sb_idset_has(plan->patients, line->patient))))
+        return false;
+    const sb_type_filter *filter = type_filter(plan, type);
+    return filter && sb_type_filter_lets(filter, line); /* last: it costs most */
 }
 
 sb_part_use sb_plan_part_use(const sb_plan *plan, const sb_data_type *type, size_t index)
@@ -367,7 +453,10 @@ sb_part_use sb_plan_part_use(const sb_plan *plan, const sb_data_type *type, size
     bool all_in_time =
         part->newest_us == SB_UPDATED_NONE || (part->oldest_us > plan->since_us && part->newest_us <= plan->until_us);
     bool by_patient = type->in_compartment && (plan->roster || plan->patients);
-    return all_in_time && !by_patient && part->is_file && !sb_plan_cuts(plan, type) ? SB_PART_WHOLE : SB_PART_SCAN;
+    const sb_type_filter *filter = type_filter(plan, type);
+    bool whole = all_in_time && !by_patient && part->is_file && !sb_plan_cuts(plan, type) && filter &&
+                 sb_type_filter_is_open(filter);
+    return whole ? SB_PART_WHOLE : SB_PART_SCAN;
 }
 
 sb_str sb_plan_warnings(const sb_plan *plan, size_t *count)

@@ -80,15 +80,19 @@ static bool wants_gzip(sb_str value, const void *of)
 }
 
 /* "Coverage.000.ndjson" is of Coverages; a file of another shape holds no resource of a member.              EXP-06 */
-static bool covers_file(const sb_visit *visit, sb_str name)
+static bool covers_file(sb_service *service, const sb_server_request *request, const sb_visit *visit, sb_str name)
 {
-    SB_AUTOFREE type = NULL;
+    sb_error err = SB_ERROR_INIT;
+    bool covered = false;
     sb_str first = SB_STR_NULL;
     (void)sb_str_split(&name, '.', &first);
     if (!sb_scope_is_type(first))
         return true;
-    type = sb_str_dup(first);
-    return type && sb_scopes_cover(&visit->grant->scopes, type, SB_SCOPE_EXPORT) == SB_SCOPE_COVERS_ALL;
+    SB_AUTOFREE type = sb_str_dup(first);
+    return type &&
+           sb_jobs_file_covered(service->o.jobs, visit->client, job_id(request), type, &visit->grant->scopes, &covered,
+                                &err) == SB_OK &&
+           covered;
 }
 
 static void give(sb_service *service, sb_job_file *file, sb_answer *answer)
@@ -121,7 +125,7 @@ void sb_route_job_file(sb_service *service, sb_server_request *request, sb_visit
     if (sb_jobs_file_open(service->o.jobs, visit->grant ? visit->client : NULL, job_id(request), name, gzip, &file,
                           &err) != SB_OK)
         sb_answer_error(answer, &err);
-    else if (visit->grant && !covers_file(visit, name))
+    else if (visit->grant && !covers_file(service, request, visit, name))
         sb_bearer_insufficient(visit, answer, "system/*.rs");
     else
         give(service, &file, answer);

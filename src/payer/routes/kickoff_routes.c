@@ -6,9 +6,6 @@
 #include "payer/export/kickoff_request.h"
 #include "payer/routes/service_internal.h"
 
-/* Resource types a token may cover by name: those of FHIR and some that nobody has. */
-#define ALLOWED_MAX SB_DATA_TYPES_MAX
-
 static bool accepts(sb_str value, const void *of)
 {
     (void)of;
@@ -51,21 +48,6 @@ static void read_level(const sb_server_request *request, sb_job_request *out)
     out->group_id = request->target.segments[2];
 }
 
-/* The types that a token covers in full, unless it covers all: then `all`. A scope with a search limit (?…) lets only a
- * part of a type through, which is not filtered here: so it covers nothing. */
-static size_t covered_types(const sb_scopes *scopes, sb_str types[ALLOWED_MAX], bool *all)
-{
-    size_t count = 0;
-    *all = sb_scopes_cover(scopes, "*", SB_SCOPE_EXPORT) == SB_SCOPE_COVERS_ALL;
-    for (size_t i = 0; i < scopes->len && count < ALLOWED_MAX; i++) {
-        const sb_scope *scope = &scopes->items[i];
-        if (scope->kind == SB_SCOPE_SYSTEM &&
-            sb_scopes_cover(scopes, scope->type, SB_SCOPE_EXPORT) == SB_SCOPE_COVERS_ALL)
-            types[count++] = sb_str_from(scope->type);
-    }
-    return count;
-}
-
 static void refuse(sb_visit *visit, const sb_error *err, unsigned retry_after_s, sb_answer *answer)
 {
     visit->reason = "kickoff_refused";
@@ -81,16 +63,13 @@ static void start(sb_service *service, const sb_server_request *request, sb_visi
 {
     char id[SB_JOB_ID_SIZE];
     unsigned retry_after_s = 1;
-    bool all;
     sb_error err = SB_ERROR_INIT;
-    sb_str types[ALLOWED_MAX];
-    sb_job_list allowed = {types, covered_types(&visit->grant->scopes, types, &all)};
     SB_AUTOFREE url =
         sb_printf("%s%s%s%s", service->base_url, request->target.path, request->target.query_text ? "?" : "",
                   request->target.query_text ? request->target.query_text : "");
     sb_job_request job = {.client_id = visit->client,
                           .request_url = url,
-                          .allowed = all ? NULL : &allowed,
+                          .scopes = &visit->grant->scopes,
                           .lenient = sb_server_header_any(request, "Prefer", prefers_lenient, NULL)};
     read_level(request, &job);
     sb_kickoff_fill(kickoff, &job);

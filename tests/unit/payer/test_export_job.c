@@ -398,7 +398,7 @@ static void wrong_parameters_are_refused_and_named(void **state)
     types[0] = SB_STR_LIT("x\x1b[31m");
     expect_refusal(f, &request, 400, "_type '?'"); /* nothing of it reaches a terminal */
     request = request_of("a", SB_JOB_SYSTEM);
-    sb_str filters[] = {SB_STR_LIT("ExplanationOfBenefit?service-date=ge2025")};
+    sb_str filters[] = {SB_STR_LIT("ExplanationOfBenefit?service-date=sa2025")};
     request.type_filters = (sb_job_list){filters, 1};
     expect_refusal(f, &request, 400, "_typeFilter");
 }
@@ -407,17 +407,18 @@ static void types_beyond_the_token_are_refused(void **state)
 {
     fixture *f = *state;
     SB_AUTO(sb_buf) text = SB_BUF_INIT;
-    sb_str covered[] = {SB_STR_LIT("Patient"), SB_STR_LIT("Coverage")}, types[] = {SB_STR_LIT("ExplanationOfBenefit")};
-    sb_job_list allowed = {covered, 2};
+    sb_str types[] = {SB_STR_LIT("ExplanationOfBenefit")};
+    SB_AUTO(sb_scopes) scopes = SB_SCOPES_INIT;
+    assert_ok(sb_scopes_parse("system/Patient.rs system/Coverage.read", &scopes, NULL));
     sb_job_request request = request_of("a", SB_JOB_PATIENT);
-    request.allowed = &allowed;
+    request.scopes = &scopes;
     assert_int_equal(export_type(f, &request, "ExplanationOfBenefit", &text), 0); /* not asked for, not given */
     request.types = (sb_job_list){types, 1};
     expect_refusal(f, &request, 403, "ExplanationOfBenefit");
     request.lenient = true;
     expect_refusal(f, &request, 403, "ExplanationOfBenefit");
     request.types.count = 0;
-    allowed.count = 0;
+    assert_ok(sb_scopes_parse("", &scopes, NULL));
     expect_refusal(f, &request, 403, "covers no resource type");
 }
 

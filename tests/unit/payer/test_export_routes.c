@@ -214,9 +214,49 @@ static void a_type_that_the_token_does_not_cover_is_403(void **state)
     SB_AUTOFREE status = kick_off(f, auth, EXPORT); /* all it may have */
     SB_AUTOJSON manifest = manifest_of(f, auth, status);
     assert_int_equal(json_array_size(json_object_get(manifest, "output")), 1);
-    SB_AUTOFREE limited = bearer(f, 1, "system/Patient.rs?gender=male");
+    SB_AUTOFREE limited = bearer(f, 1, "system/Patient.rs?unheard-of=1");
     SB_AUTOFREE limited_headers = with(limited, ASYNC);
-    expect(f, "GET", EXPORT, limited_headers, "", 403, NULL); /* a limit that is not enforced lets nothing through */
+    expect(f, "GET", EXPORT, limited_headers, "", 403, NULL); /* a limit that is not understood lets nothing through */
+}
+
+static size_t lines_of(fixture *f, const char *auth, const char *file, const char *must_have)
+{
+    SB_AUTO(reply) r = REPLY_INIT;
+    SB_AUTO(sb_buf) text = SB_BUF_INIT;
+    get(f, file, auth, &r);
+    assert_int_equal(r.status, 200);
+    assert_true(sb_buf_reserve(&text, r.answer.size + 1));
+    text.len = (size_t)read(r.answer.fd, text.ptr, r.answer.size);
+    assert_int_equal(text.len, r.answer.size);
+    sb_str rest = sb_buf_str(&text), line;
+    size_t count = 0;
+    while (sb_str_split(&rest, '\n', &line) && line.len > 0) {
+        assert_non_null(memmem(line.ptr, line.len, must_have, strlen(must_have)));
+        count++;
+    }
+    return count;
+}
+
+/* The limit holds in the export, and for who reads its files.                                               EXP-06 */
+static void a_scope_with_a_search_limit_gives_what_the_limit_lets_through(void **state)
+{
+    fixture *f = *state;
+    SB_AUTOFREE limited = bearer(f, 1, "system/Patient.rs?gender=male");
+    SB_AUTOFREE all = bearer(f, 1, "system/*.rs");
+    SB_AUTOFREE status = kick_off(f, limited, EXPORT);
+    SB_AUTOJSON manifest = manifest_of(f, limited, status);
+    assert_int_equal(json_array_size(json_object_get(manifest, "output")), 1);
+    SB_AUTOFREE males = file_of(manifest, "output", "Patient");
+    size_t count = lines_of(f, limited, males, "\"gender\":\"male\"");
+    assert_true(count > 0);
+    assert_int_equal(lines_of(f, all, males, "Patient"), count); /* who may have all may have these */
+    SB_AUTOFREE other = bearer(f, 1, "system/Patient.rs?gender=female");
+    expect(f, "GET", males, other, "", 403, "forbidden");
+    SB_AUTOFREE wide_status = kick_off(f, all, EXPORT "?_type=Patient");
+    SB_AUTOJSON wide_manifest = manifest_of(f, all, wide_status);
+    SB_AUTOFREE everybody = file_of(wide_manifest, "output", "Patient");
+    assert_true(lines_of(f, all, everybody, "Patient") > count);
+    expect(f, "GET", everybody, limited, "", 403, "forbidden");
 }
 
 static void a_type_is_known_to_be_covered_though_there_is_none_of_it(void **state)
@@ -291,7 +331,13 @@ static void parameters_are_judged(void **state)
         {"?_since=2020-01-01T00:00:00Z&_since=2020-01-01T00:00:00Z", 400},
         {"?_until=2020-01-01T00:00:00Z&_until=2020-01-01T00:00:00Z", 400},
         {"?_type=Nonsense", 400},
-        {"?_typeFilter=Patient%3Fgender%3Dmale", 400},
+        {"?_typeFilter=Patient%3Fgender%3Dmale", 202},
+        {"?_typeFilter=Patient%3Fgender%3Dmale&_typeFilter=Patient%3Fbirthdate%3Dge1950%26gender%3Dfemale", 202},
+        {"?_typeFilter=Patient%3Funheard-of%3Dmale", 400},
+        {"?_typeFilter=Patient%3Fbirthdate%3Dlately", 400},
+        {"?_typeFilter=Patient", 400},
+        {"?_typeFilter=Nonsense%3Fgender%3Dmale", 400},
+        {"?_type=Coverage&_typeFilter=Patient%3Fgender%3Dmale", 400},
         {"?includeAssociatedData=LatestProvenanceResources", 400},
         {"?organizeOutputBy=Patient", 400},
         {"?unheard-of=1", 400},
@@ -310,7 +356,7 @@ static void leniency_passes_over_what_is_not_known_and_says_so(void **state)
     SB_AUTO(reply) r = REPLY_INIT;
     SB_AUTOFREE auth = bearer(f, 1, "system/*.read");
     SB_AUTOFREE headers = with(auth, "Prefer: respond-async, handling=lenient\n");
-    get(f, EXPORT "?_type=Patient&unheard-of=1&_typeFilter=x", headers, &r);
+    get(f, EXPORT "?_type=Patient&unheard-of=1&_typeFilter=Patient%3Fx%3D1", headers, &r);
     assert_int_equal(r.status, 202);
     expect(f, "GET", EXPORT "?%ff=1", headers, "", 400, NULL); /* of which nothing could be said */
     SB_AUTOFREE status = sb_str_dup(sb_str_from(reply_header(&r, "Content-Location") + strlen(BASE)));
@@ -490,6 +536,7 @@ int main(void)
         WITH_SERVICE(a_head_of_a_kick_off_starts_nothing),
         WITH_SERVICE(another_clients_job_is_not_there),
         WITH_SERVICE(a_type_that_the_token_does_not_cover_is_403),
+        WITH_SERVICE(a_scope_with_a_search_limit_gives_what_the_limit_lets_through),
         WITH_SERVICE(a_type_is_known_to_be_covered_though_there_is_none_of_it),
         WITH_SERVICE(files_are_given_by_the_scope_of_the_token_that_asks),
         WITH_SERVICE(a_kick_off_says_that_it_can_wait),
