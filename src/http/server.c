@@ -141,6 +141,7 @@ static void look_through_proxies(const sb_proxies *proxies, sb_server_request *r
     size_t count = 0;
     if (!sb_proxies_trust(proxies, request->peer))
         return;
+    request->from_proxy = true;
     for (size_t i = 0; i < request->header_count; i++) {
         if (sb_str_eq_nocase(sb_str_from(request->headers[i].name), SB_STR_LIT("X-Forwarded-For")))
             forwarded[count++] = request->headers[i].value;

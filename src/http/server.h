@@ -32,6 +32,7 @@ typedef struct sb_server_request {
     size_t header_count;
     sb_str body;                 /* whole, in respond(); followed by a NUL */
     char peer[INET6_ADDRSTRLEN]; /* the client's address: as trusted proxies tell it, if it came through one */
+    bool from_proxy;             /* the connection is a trusted proxy's, which strips what only it may say */
     void *user;                  /* the handler's: release() frees it */
     void *context; /* of who put the handler together, if begin() was wrapped: which generation of it, say */
 } sb_server_request;

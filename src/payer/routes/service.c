@@ -8,6 +8,16 @@ const char *const sb_service_algs[] = {"RS384", "ES384", NULL};
 
 static const sb_route *const tables[] = {sb_oauth_routes, sb_fhir_routes};
 
+#define TABLES (SB_ARRAY_LEN(tables) + 1)
+
+static const sb_route *table(const sb_service *service, size_t index)
+{
+    static const sb_route none = {NULL, NULL, NULL, 0, SB_ROUTE_OPEN, NULL};
+    if (index < SB_ARRAY_LEN(tables))
+        return tables[index];
+    return service->o.pages ? service->o.pages->routes : &none;
+}
+
 static bool path_fits(const sb_route *route, const sb_target *target)
 {
     sb_str rest = sb_str_from(route->path), want;
@@ -34,25 +44,40 @@ static bool is_fhir(const sb_server_request *request)
     return sb_str_starts_with(sb_str_from(request->raw_target), SB_STR_LIT("/" SB_FHIR_ROOT "/"));
 }
 
+static bool is_page(const sb_service *service, const sb_server_request *request)
+{
+    return service->o.pages && request->target.path && sb_target_at(&request->target, 0, SB_PAGE_ROOT);
+}
+
+/* No, in the manner of whoever asks: FHIR, a browser, OAuth. The answer has its status. */
+static void say_no(const sb_service *service, const sb_server_request *request, const char *fhir_code, const char *why,
+                   sb_answer *answer)
+{
+    if (is_fhir(request))
+        sb_answer_outcome(answer, answer->status, fhir_code, why);
+    else if (is_page(service, request))
+        service->o.pages->refuse(service->o.pages->impl, request, why, answer);
+    else
+        sb_answer_oauth(answer, answer->status, "invalid_request", why);
+}
+
 /* No route, or none for this method. */
-static void no_route(const sb_server_request *request, sb_answer *answer)
+static void no_route(const sb_service *service, const sb_server_request *request, sb_answer *answer)
 {
     SB_AUTO(sb_buf) allow = SB_BUF_INIT;
-    for (size_t i = 0; i < SB_ARRAY_LEN(tables); i++) {
-        for (const sb_route *route = tables[i]; route->method; route++) {
+    for (size_t i = 0; i < TABLES; i++) {
+        for (const sb_route *route = table(service, i); route->method; route++) {
             if (path_fits(route, &request->target) &&
                 !sb_buf_printf(&allow, "%s%s", allow.len ? ", " : "", route->method))
                 answer->broken = true;
         }
     }
-    unsigned status = allow.len ? 405 : 404;
-    if (is_fhir(request))
-        sb_answer_outcome(answer, status, status == 405 ? "not-supported" : "not-found",
-                          status == 405 ? "this method is not offered here" : "there is nothing at this address");
+    answer->status = allow.len ? 405 : 404;
+    if (allow.len)
+        say_no(service, request, "not-supported", "this method is not offered here", answer);
     else
-        sb_answer_oauth(answer, status, "invalid_request",
-                        status == 405 ? "this method is not offered here" : "there is nothing at this address");
-    if (status == 405)
+        say_no(service, request, "not-found", "there is nothing at this address", answer);
+    if (allow.len)
         sb_answer_header(answer, "Allow", "%s", sb_buf_cstr(&allow));
 }
 
@@ -64,10 +89,10 @@ static bool needs_token(const sb_service *service, const sb_visit *visit, const 
            !(service->o.open_files && visit->route->run == sb_route_job_file);
 }
 
-static const sb_route *find_route(const sb_server_request *request)
+static const sb_route *find_route(const sb_service *service, const sb_server_request *request)
 {
-    for (size_t i = 0; i < SB_ARRAY_LEN(tables); i++) {
-        for (const sb_route *route = tables[i]; route->method; route++) {
+    for (size_t i = 0; i < TABLES; i++) {
+        for (const sb_route *route = table(service, i); route->method; route++) {
             if (path_fits(route, &request->target) && method_fits(route, request->method))
                 return route;
         }
@@ -85,11 +110,11 @@ static bool on_begin(void *impl, sb_server_request *request, size_t *body_max, s
         return false;
     }
     visit->members = SB_VISIT_MEMBERS_UNKNOWN;
-    visit->route = find_route(request);
+    visit->route = find_route(service, request);
     if (needs_token(service, visit, request) && !sb_bearer_check(service, request, visit, answer))
         return false;
     if (!visit->route) {
-        no_route(request, answer);
+        no_route(service, request, answer);
         return false;
     }
     *body_max = visit->route->body_max;
@@ -104,12 +129,7 @@ static void on_respond(void *impl, sb_server_request *request, sb_answer *answer
 
 static void on_refuse(void *impl, sb_server_request *request, const char *why, sb_answer *answer)
 {
-    (void)impl;
-    unsigned status = answer->status;
-    if (is_fhir(request))
-        sb_answer_outcome(answer, status, status == 413 ? "too-long" : "invalid", why);
-    else
-        sb_answer_oauth(answer, status, "invalid_request", why);
+    say_no(impl, request, answer->status == 413 ? "too-long" : "invalid", why, answer);
 }
 
 static void on_answered(void *impl, const sb_server_request *request, unsigned status, uint64_t bytes, int64_t took_ns)

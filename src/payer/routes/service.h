@@ -38,6 +38,14 @@ typedef struct sb_service_counts {
     uint64_t requests, token_requests, tokens_issued, tokens_refused, unauthorized, exports, files, bytes;
 } sb_service_counts;
 
+/* Pages for people, which portal/ puts on top. */
+typedef struct sb_service_pages {
+    const struct sb_route *routes; /* under /portal, and "/"; the last has no method */
+    /* A request that no page answers: `status` is in the answer, Allow may be. */
+    void (*refuse)(void *impl, const sb_server_request *request, const char *why, sb_answer *answer);
+    void *impl;
+} sb_service_pages;
+
 typedef struct sb_service_options {
     const char *base_url; /* scheme and authority, such as "https://127.0.0.1:8443", no slash at its end; copied */
     sb_clients *clients;  /* borrowed for the service's life, as are all of these */
@@ -50,6 +58,7 @@ typedef struct sb_service_options {
     unsigned failures_per_second; /* AUTH-11 */
     bool registration; /* may clients register themselves?                                                   KEY-07 */
     bool open_files;   /* files are fetched without a token; with one they are refused                       USE-02 */
+    const sb_service_pages *pages;                               /* NULL: none */
     void (*on_event)(void *impl, const sb_service_event *event); /* any thread; may be NULL */
     void *on_event_impl;
 } sb_service_options;

@@ -10,6 +10,7 @@
 #include "payer/routes/service.h"
 
 #define SB_FHIR_ROOT "fhir"
+#define SB_PAGE_ROOT "portal"
 #define SB_JSON      "application/json"
 #define SB_FHIR_JSON "application/fhir+json"
 
@@ -26,12 +27,13 @@ typedef struct sb_visit {
     const struct sb_route *route; /* NULL: none fits */
     sb_grant *grant;              /* NULL: no token was needed */
     char client[SB_CLIENT_ID_MAX + 1];
-    const char *reason;             /* a constant; NULL: none */
-    const char *audit;              /* a constant: this is an event for the audit log, "export.started"; NULL: no */
-    char group[SB_DATA_ID_MAX + 1]; /* the roster it was about; "": none */
-    char job[SB_JOB_ID_SIZE];       /* the export; "": none */
-    char detail[256];               /* words of ours, or made safe: "types Patient, Coverage" */
-    int64_t members;                /* how many members it was about; SB_VISIT_MEMBERS_UNKNOWN */
+    const char *reason;               /* a constant; NULL: none */
+    const char *audit;                /* a constant: this is an event for the audit log, "export.started"; NULL: no */
+    char group[SB_DATA_ID_MAX + 1];   /* the roster it was about; "": none */
+    char job[SB_JOB_ID_SIZE];         /* the export; "": none */
+    char actor[SB_CLIENT_ID_MAX + 1]; /* who did it, when it was a person of the portal; "": nobody */
+    char detail[256];                 /* words of ours, or made safe: "types Patient, Coverage" */
+    int64_t members;                  /* how many members it was about; SB_VISIT_MEMBERS_UNKNOWN */
 } sb_visit;
 
 #define SB_VISIT_MEMBERS_UNKNOWN (-1)

@@ -52,7 +52,11 @@ static const char *const migrations[] = {
     "CREATE TABLE portal_links (digest BYTEA PRIMARY KEY, role TEXT NOT NULL, who TEXT NOT NULL,"
     " expires_s BIGINT NOT NULL);"
     "CREATE TABLE portal_sessions (digest BYTEA PRIMARY KEY, role TEXT NOT NULL, who TEXT NOT NULL,"
-    " expires_s BIGINT NOT NULL);",
+    " expires_s BIGINT NOT NULL);"
+    /* Who registered a client there: it is theirs to look at. created_s is the client's own: one that is made later with
+     * the same id is another. */
+    "CREATE TABLE portal_clients (client_id TEXT PRIMARY KEY, who TEXT NOT NULL, created_s BIGINT NOT NULL);"
+    "CREATE INDEX portal_clients_who ON portal_clients (who);",
     NULL,
 };
 
