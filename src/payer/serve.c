@@ -7,8 +7,10 @@
 #include <stdatomic.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "fhir/instant.h"
 #include "payer/auth/client_db.h"
 #include "payer/auth/grants_db.h"
 #include "payer/routes/event_line.h"
@@ -56,6 +58,13 @@ SB_DEFINE_FREEP(sb_serve)
 
 /* The log */
 
+static void say(sb_serve *s, const char *line)
+{
+    (void)pthread_mutex_lock(&s->log_lock);
+    s->log(s->log_impl, line);
+    (void)pthread_mutex_unlock(&s->log_lock);
+}
+
 static void on_event(void *impl, const sb_service_event *event)
 {
     generation *g = impl;
@@ -64,9 +73,25 @@ static void on_event(void *impl, const sb_service_event *event)
     bool json = g->settings->log_format == SB_LOG_FORMAT_JSON;
     if (!s->log || !g->settings->log_requests || !sb_event_line(event, s->clock->wall_s(s->clock->impl), json, &line))
         return;
-    (void)pthread_mutex_lock(&s->log_lock);
-    s->log(s->log_impl, sb_buf_cstr(&line));
-    (void)pthread_mutex_unlock(&s->log_lock);
+    say(s, sb_buf_cstr(&line));
+}
+
+/* The library's own words, which were redacted. */
+static void on_words(void *impl, sb_log_level level, const char *words)
+{
+    static const char *const names[] = {"error", "warning", "info", "debug"};
+    sb_serve *s = impl;
+    char time[SB_INSTANT_SIZE];
+    (void)sb_instant_format((sb_instant){s->clock->wall_s(s->clock->impl), 0}, time);
+    if (s->settings && s->settings->log_format == SB_LOG_FORMAT_TEXT) {
+        SB_AUTOFREE text = sb_printf("%s %s: %s", time, names[level], words);
+        say(s, text ? text : words);
+        return;
+    }
+    SB_AUTOJSON object =
+        json_pack("{s:s, s:s, s:s, s:s}", "time", time, "event", "log", "level", names[level], "message", words);
+    SB_AUTOFREE line = object ? sb_json_dump(object) : NULL;
+    say(s, line ? line : words); /* rather a line of another form than none */
 }
 
 /* Generations */
@@ -402,12 +427,15 @@ sb_status sb_serve_start(const sb_serve_options *options, sb_serve **out, sb_err
     s->config = sb_str_dup(sb_str_from(options->config));
     if (!s->config)
         return sb_error_nomem(err);
+    if (s->log)
+        sb_log_set(SB_LOG_INFO, on_words, s);
     SB_TRY(sb_settings_load(s->config, NULL, NULL, &s->settings, err));
     SB_TRY(listen_on(s, err)); /* before the data, which may take long: an address that is taken is found now */
     SB_TRY(open_stores(s, err));
     SB_TRY(open_data(s, err));
     SB_TRY(open_jobs(s, err));
     SB_TRY(open_service(s, err));
+    sb_log(SB_LOG_INFO, "serving %s on port %u", s->fhir_url, s->port);
     *out = s;
     s = NULL;
     return SB_OK;
@@ -424,6 +452,8 @@ void sb_serve_free(sb_serve *s)
     if (!s)
         return;
     sb_serve_stop(s);
+    if (s->log)
+        sb_log_set(SB_LOG_WARN, NULL, NULL);
     generation_release(s->current);
     sb_jobs_free(s->jobs);
     sb_grants_free(s->grants);

@@ -98,7 +98,7 @@ class Context:
         for name in PRIVATE:
             (self.dir / name).mkdir(mode=0o700)
         (self.dir / "home").mkdir()
-        self.processes, self.payers, self.sandboxes, self.log = [], [], [], []
+        self.processes, self.payers, self.sandboxes, self.serves, self.log = [], [], [], [], []
         self.env = {**os.environ, "HOME": str(self.dir / "home"), "XDG_STATE_HOME": str(self.dir / "state"),
                     "XDG_RUNTIME_DIR": str(self.dir / "run"), "XDG_CONFIG_HOME": str(self.dir / "home/.config"),
                     "LC_ALL": "C.UTF-8", "TZ": "UTC"}
@@ -179,6 +179,8 @@ class Context:
         for sandbox in self.sandboxes:
             if not sandbox.process.taken:
                 sandbox.end()
+        for serve in self.serves:
+            serve.end()
         for process in self.processes:
             process.end()
         for payer in self.payers:

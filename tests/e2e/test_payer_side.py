@@ -3,112 +3,19 @@
 import base64
 import gzip
 import json
-import ssl
 import subprocess
 import threading
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 import uuid
 
 import data
 from context import wait_until
-
-JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-SCOPE = "system/Patient.rs system/Coverage.rs"
+from partner import JWT_BEARER, SCOPE, Partner, b64, jose
 
 
-def jose(*args, text=None):
-    run = subprocess.run(["jose", *map(str, args)], input=text, capture_output=True, text=True)
-    assert run.returncode == 0, f"jose {args}: {run.stderr}"
-    return run.stdout
-
-
-def b64(value):
-    raw = value if isinstance(value, bytes) else json.dumps(value).encode()
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-class Answer:
-    def __init__(self, status, headers, body):
-        self.status, self.headers, self.body = status, headers, body
-
-    def json(self):
-        return json.loads(self.body)
-
-
-class Partner:
-    """A program of somebody else's that talks to the sandbox."""
-
-    def __init__(self, t, *options, scope=SCOPE, alg="ES384"):
-        self.t, self.sandbox = t, t.sandbox(*options)
-        self.context = ssl.create_default_context(cafile=self.sandbox.ca)
-        self.token_url = self.ask("GET", "/.well-known/smart-configuration").json()["token_endpoint"]
-        self.key_file = t.dir / "keys" / f"{uuid.uuid4()}.jwk"
-        jose("jwk", "gen", "-i", json.dumps({"alg": alg}), "-o", self.key_file)
-        key = json.loads(self.key_file.read_text())
-        self.alg, self.kid = alg, "partner-key"
-        self.key_file.write_text(json.dumps({**key, "kid": self.kid}))
-        self.public = json.loads(jose("jwk", "pub", "-i", self.key_file, "-o", "-"))
-        answer = self.send("POST", self.sandbox.register_url, json.dumps({
-            "client_name": "partner", "jwks": {"keys": [{**self.public, "use": "sig", "key_ops": ["verify"]}]},
-            "grant_types": ["client_credentials"], "token_endpoint_auth_method": "private_key_jwt",
-            "scope": scope}).encode(), {"Content-Type": "application/json"})
-        assert answer.status == 201, answer.body
-        self.client_id = answer.json()["client_id"]
-
-    def send(self, method, url, body=None, headers=None):
-        request = urllib.request.Request(url, body, headers or {}, method=method)
-        try:
-            with urllib.request.urlopen(request, context=self.context, timeout=60) as answer:
-                return Answer(answer.status, answer.headers, answer.read())
-        except urllib.error.HTTPError as refused:
-            return Answer(refused.code, refused.headers, refused.read())
-
-    def ask(self, method, path, token=None, body=None, **headers):
-        names = {name.replace("_", "-"): value for name, value in headers.items()}
-        if token:
-            names["Authorization"] = f"Bearer {token}"
-        return self.send(method, path if "://" in path else self.sandbox.url + path, body, names)
-
-    def claims(self, **changes):
-        now = int(time.time())
-        claims = {"iss": self.client_id, "sub": self.client_id, "aud": self.token_url, "iat": now, "exp": now + 240,
-                  "jti": str(uuid.uuid4()), **changes}
-        return {name: value for name, value in claims.items() if value is not None}
-
-    def assertion(self, header=None, **changes):
-        protected = {"alg": self.alg, "kid": self.kid, "typ": "JWT", **(header or {})}
-        template = {"protected": {k: v for k, v in protected.items() if v is not None}}
-        return jose("jws", "sig", "-I", "-", "-k", self.key_file, "-s", json.dumps(template), "-c",
-                    text=json.dumps(self.claims(**changes))).strip()
-
-    def ask_token(self, assertion, extra=(), headers=None, **changes):
-        form = {"grant_type": "client_credentials", "client_assertion_type": JWT_BEARER, "client_assertion": assertion,
-                "scope": SCOPE, **changes}
-        fields = [(name, value) for name, value in form.items() if value is not None] + list(extra)
-        return self.send("POST", self.token_url, urllib.parse.urlencode(fields).encode(),
-                         {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})})
-
-    def token(self):
-        answer = self.ask_token(self.assertion())
-        assert answer.status == 200, answer.body
-        return answer.json()["access_token"]
-
-    def export(self, token, path="/Patient/$export", **headers):
-        """The manifest."""
-        kickoff = self.ask("GET", path, token, Prefer="respond-async", Accept="application/fhir+json", **headers)
-        assert kickoff.status == 202, kickoff.body
-        self.job = kickoff.headers["Content-Location"]
-        answers = []
-
-        def done():
-            answers.append(self.ask("GET", self.job, token))
-            return answers[-1].status != 202
-        wait_until(done, "the export")
-        assert answers[-1].status == 200, answers[-1].body
-        return answers[-1].json()
+def sandbox_partner(t, *options, **settings):
+    return Partner(t, t.sandbox(*options), **settings)
 
 
 def expect_invalid_client(answer):
@@ -122,7 +29,7 @@ def expect_invalid_client(answer):
 
 def test_assertions_of_another_implementation_are_good_with_each_advertised_algorithm(t):
     for alg in ("ES384", "RS384"):
-        partner = Partner(t, "--patients", "1", alg=alg)
+        partner = sandbox_partner(t, "--patients", "1", alg=alg)
         advertised = partner.ask("GET", "/.well-known/smart-configuration").json()
         assert sorted(advertised["token_endpoint_auth_signing_alg_values_supported"]) == ["ES384", "RS384"]
         answer = partner.ask_token(partner.assertion())
@@ -131,18 +38,18 @@ def test_assertions_of_another_implementation_are_good_with_each_advertised_algo
         assert document["token_type"].lower() == "bearer" and isinstance(document["expires_in"], int)
         assert document["scope"] == SCOPE
         assert answer.headers["Cache-Control"] == "no-store" and answer.headers["Pragma"] == "no-cache"
-        partner.sandbox.end()
+        partner.server.end()
 
 
 def test_an_assertion_is_good_once(t):
-    partner = Partner(t, "--patients", "1")
+    partner = sandbox_partner(t, "--patients", "1")
     assertion = partner.assertion()
     assert partner.ask_token(assertion).status == 200
     expect_invalid_client(partner.ask_token(assertion))
 
 
 def test_of_many_that_use_one_assertion_at_once_one_wins(t):
-    partner = Partner(t, "--patients", "1")
+    partner = sandbox_partner(t, "--patients", "1")
     assertion, statuses, start = partner.assertion(), [], threading.Barrier(12)
 
     def race():
@@ -157,7 +64,7 @@ def test_of_many_that_use_one_assertion_at_once_one_wins(t):
 
 
 def test_a_bad_request_does_not_use_up_a_good_assertion(t):
-    partner = Partner(t, "--patients", "1")
+    partner = sandbox_partner(t, "--patients", "1")
     assertion = partner.assertion()
     head, payload, signature = assertion.split(".")
     expect_invalid_client(partner.ask_token(f"{head}.{payload}.{signature[:-4]}AAAA"))
@@ -167,7 +74,7 @@ def test_a_bad_request_does_not_use_up_a_good_assertion(t):
 
 
 def test_every_bad_assertion_is_refused_in_the_same_words(t):
-    partner = Partner(t, "--patients", "1")
+    partner = sandbox_partner(t, "--patients", "1")
     now = int(time.time())
     other = t.dir / "keys/other.jwk"
     jose("jwk", "gen", "-i", '{"alg":"ES384"}', "-o", other)
@@ -231,7 +138,7 @@ def test_every_bad_assertion_is_refused_in_the_same_words(t):
 
 
 def test_malformed_token_requests_are_400(t):
-    partner = Partner(t, "--patients", "1")
+    partner = sandbox_partner(t, "--patients", "1")
     for answer, code in (
             (partner.ask_token(partner.assertion(), grant_type="authorization_code"), "unsupported_grant_type"),
             (partner.ask_token(partner.assertion(), grant_type=None), "invalid_request"),
@@ -246,13 +153,13 @@ def test_malformed_token_requests_are_400(t):
 
 
 def test_an_asked_scope_that_is_more_than_allowed_is_cut_or_refused(t):
-    partner = Partner(t, "--patients", "1")
+    partner = sandbox_partner(t, "--patients", "1")
     answer = partner.ask_token(partner.assertion(), scope="system/Patient.rs system/Claim.rs")
     assert answer.status == 400 or "Claim" not in answer.json()["scope"], answer.body
 
 
 def test_nothing_of_the_data_is_had_without_a_token(t):
-    partner = Partner(t, "--patients", "2")
+    partner = sandbox_partner(t, "--patients", "2")
     token = partner.token()
     manifest = partner.export(token)
     file_url = manifest["output"][0]["url"]
@@ -269,11 +176,11 @@ def test_nothing_of_the_data_is_had_without_a_token(t):
 
 
 def test_another_clients_job_and_files_are_not_there(t):
-    one = Partner(t, "--patients", "2")
+    one = sandbox_partner(t, "--patients", "2")
     manifest = one.export(one.token())
     other = Partner.__new__(Partner)
     other.__dict__.update(one.__dict__)
-    answer = one.send("POST", one.sandbox.register_url, json.dumps({
+    answer = one.send("POST", one.server.register_url, json.dumps({
         "client_name": "other", "jwks": {"keys": [{**one.public, "use": "sig"}]}, "scope": SCOPE,
         "grant_types": ["client_credentials"], "token_endpoint_auth_method": "private_key_jwt"}).encode(),
         {"Content-Type": "application/json"})
@@ -284,7 +191,7 @@ def test_another_clients_job_and_files_are_not_there(t):
 
 
 def test_types_that_the_scope_does_not_cover_are_refused_at_the_kickoff(t):
-    partner = Partner(t, "--patients", "2")
+    partner = sandbox_partner(t, "--patients", "2")
     answer = partner.ask("GET", "/Patient/$export?_type=ExplanationOfBenefit", partner.token(),
                          Prefer="respond-async", Accept="application/fhir+json")
     assert answer.status in (400, 403) and answer.json()["resourceType"] == "OperationOutcome", answer.body
@@ -294,7 +201,7 @@ def test_types_that_the_scope_does_not_cover_are_refused_at_the_kickoff(t):
 
 def test_files_can_be_had_in_ranges_compressed_and_conditionally(t):
     what = data.files(patients=50)
-    partner = Partner(t, "--data", data.write_folder(t.dir / "data", what))
+    partner = sandbox_partner(t, "--data", data.write_folder(t.dir / "data", what))
     token = partner.token()
     item = next(i for i in partner.export(token)["output"] if i["type"] == "Patient")
     whole = partner.ask("GET", item["url"], token)
@@ -314,7 +221,7 @@ def test_files_can_be_had_in_ranges_compressed_and_conditionally(t):
 
 
 def test_a_deleted_job_is_gone(t):
-    partner = Partner(t, "--patients", "2")
+    partner = sandbox_partner(t, "--patients", "2")
     token = partner.token()
     manifest = partner.export(token)
     assert partner.ask("DELETE", partner.job, token).status == 202
@@ -324,22 +231,22 @@ def test_a_deleted_job_is_gone(t):
 
 
 def test_a_token_ends_when_it_said_it_would(t):
-    partner = Partner(t, "--patients", "1", "--token-lifetime", "1")
+    partner = sandbox_partner(t, "--patients", "1", "--token-lifetime", "1")
     token = partner.token()
     wait_until(lambda: partner.ask("GET", "/Group", token).status == 401, "the token's end", 10)
 
 
 def test_revoked_tokens_are_good_for_nothing(t):
-    partner = Partner(t, "--patients", "1")
+    partner = sandbox_partner(t, "--patients", "1")
     token = partner.token()
     assert partner.ask("GET", "/Group", token).status != 401
-    partner.sandbox.process.signal(10)  # SIGUSR1
+    partner.server.process.signal(10)  # SIGUSR1
     wait_until(lambda: partner.ask("GET", "/Group", token).status == 401, "the tokens' end", 10)
     partner.token()
 
 
 def test_requests_that_make_no_sense_are_answered_and_survived(t):
-    partner = Partner(t, "--patients", "1")
+    partner = sandbox_partner(t, "--patients", "1")
     token = partner.token()
     for path in ("/../../etc/passwd", "/jobs/%2e%2e/%2e%2e/x", "/jobs/999999/0", "/jobs/-1", "/Patient/$export?_since=x",
                  "/Patient/$export?_type=%00", "/Patient/$export?x=" + "y" * 60000,
@@ -355,7 +262,7 @@ def test_requests_that_make_no_sense_are_answered_and_survived(t):
 
 
 def test_a_registration_that_would_be_unsafe_is_refused(t):
-    partner = Partner(t, "--patients", "1")
+    partner = sandbox_partner(t, "--patients", "1")
     private = json.loads(partner.key_file.read_text())
     made = subprocess.run("openssl genrsa 1024 | openssl rsa -noout -modulus", shell=True, capture_output=True,
                           check=True, text=True)
@@ -363,7 +270,7 @@ def test_a_registration_that_would_be_unsafe_is_refused(t):
     for keys, scope in (([private], SCOPE), ([], SCOPE), ([{**partner.public, "kid": "a"}] * 2, SCOPE),
                         ([weak], SCOPE),
                         ([{"kty": "oct", "k": "c2VjcmV0"}], SCOPE), ([partner.public], "patient/Patient.rs")):
-        answer = partner.send("POST", partner.sandbox.register_url, json.dumps({
+        answer = partner.send("POST", partner.server.register_url, json.dumps({
             "client_name": "x", "jwks": {"keys": keys}, "grant_types": ["client_credentials"], "scope": scope,
             "token_endpoint_auth_method": "private_key_jwt"}).encode(), {"Content-Type": "application/json"})
         assert answer.status == 400, f"{keys} {scope} was registered: {answer.body}"

@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`smartbulk serve` as a payer runs it: one process on SQLite, three on PostgreSQL, restarts, reloads, mistakes."""
+import json
+import shutil
+import socket
+import ssl
+import threading
+import urllib.request
+
+from context import wait_until
+from partner import Partner
+from postgres import Postgres
+from serve import Serve
+
+PATIENTS = [f'{{"resourceType":"Patient","id":"p{i}","meta":{{"lastUpdated":"2026-01-01T00:00:00Z"}}}}' for i in range(20)]
+COVERAGES = [f'{{"resourceType":"Coverage","id":"c{i}","beneficiary":{{"reference":"Patient/p{i}"}}}}' for i in range(20)]
+
+
+def write_claims(t):
+    folder = t.dir / "data"
+    folder.mkdir()
+    (folder / "Patient.ndjson").write_text("".join(line + "\n" for line in PATIENTS))
+    (folder / "Coverage.ndjson").write_text("".join(line + "\n" for line in COVERAGES))
+
+
+def fetch_all(partner, token, manifest):
+    """{type: lines} of all files."""
+    lines = {}
+    for item in manifest["output"]:
+        answer = partner.send("GET", item["url"], headers={"Authorization": f"Bearer {token}"})
+        assert answer.status == 200, answer.body
+        lines.setdefault(item["type"], []).extend(answer.body.decode().splitlines())
+    return lines
+
+
+def expect_all_claims(partner, token, path="/Patient/$export"):
+    lines = fetch_all(partner, token, partner.export(token, path))
+    assert sorted(lines.get("Patient", [])) == sorted(PATIENTS) and sorted(lines.get("Coverage", [])) == sorted(COVERAGES), lines
+
+
+def test_a_partner_registers_gets_a_token_and_exports(t):
+    write_claims(t)
+    partner = Partner(t, Serve(t))
+    expect_all_claims(partner, partner.token())
+
+
+def test_clients_tokens_and_used_assertions_outlive_a_restart_and_a_kill(t):
+    write_claims(t)
+    serve = Serve(t)
+    partner = Partner(t, serve)
+    assertion = partner.assertion()
+    token = partner.ask_token(assertion).json()["access_token"]
+    for stop in (serve.end, serve.kill):
+        stop()
+        serve.settings["base_url"] = partner.token_url.removesuffix("/token")  # clients know it by its address
+        serve.settings["listen"] = serve.settings["base_url"].removeprefix("http://")
+        serve.write()
+        serve.start()
+        assert partner.ask("GET", "/Group", token).status in (200, 403)
+        answer = partner.ask_token(assertion)
+        assert answer.status == 401 and answer.json()["error"] == "invalid_client", answer.body
+        assert partner.ask_token(partner.assertion()).status == 200
+
+
+def test_three_processes_on_one_postgresql_are_one(t):
+    write_claims(t)
+    database = Postgres(t)
+    try:
+        first = Serve(t, "one", database=database.url)
+        base = {"base_url": first.base_url, "database": database.url}
+        others = [Serve(t, name, exports={"folder": name}, **base) for name in ("two", "three")]
+        servers = [first, *others]
+        addresses = [f"http://127.0.0.1:{s.about['port']}" for s in servers]
+        partner = Partner(t, first)
+
+        def ask(i, *args, **named):
+            return partner.ask(args[0], addresses[i] + args[1], *args[2:], **named)
+
+        def ask_token(i, assertion):
+            kept, partner.token_url = partner.token_url, addresses[i] + "/token"
+            try:
+                return partner.ask_token(assertion)
+            finally:
+                partner.token_url = kept
+
+        # a jti used at one is a replay at the others
+        assertion = partner.assertion()
+        assert ask_token(0, assertion).status == 200
+        assert [ask_token(i, assertion).status for i in (1, 2, 0)] == [401, 401, 401]
+
+        # of many at once, at all three, one wins
+        assertion, statuses, start = partner.assertion(), [], threading.Barrier(12)
+
+        def race(i):
+            start.wait()
+            statuses.append(partner.send("POST", addresses[i % 3] + "/token", partner.token_form(assertion), partner.FORM).status)
+        threads = [threading.Thread(target=race, args=(i,)) for i in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(statuses) == [200] + [401] * 11, statuses
+
+        # a token from one works at all
+        token = ask_token(1, partner.assertion()).json()["access_token"]
+        assert all(ask(i, "GET", "/fhir/metadata", token).status == 200 for i in range(3))
+        assert all(ask(i, "GET", "/fhir/jobs/none", token).status == 404 for i in range(3))
+    finally:
+        for serve in t.serves:
+            serve.end()
+        database.end()
+
+
+def test_without_its_database_nobody_is_let_in_and_it_recovers(t):
+    write_claims(t)
+    database = Postgres(t)
+    try:
+        partner = Partner(t, Serve(t, database=database.url))
+        token = partner.token()
+        database.stop()
+        answer = partner.ask_token(partner.assertion())
+        assert answer.status == 503 and answer.json()["error"] == "temporarily_unavailable", answer.body
+        assert answer.headers["Retry-After"]
+        database.start()
+        assert partner.ask_token(partner.assertion()).status == 200
+        assert partner.ask("GET", "/Patient/$export", token, Prefer="respond-async").status == 202
+    finally:
+        for serve in t.serves:
+            serve.end()
+        database.end()
+
+
+def test_every_mistake_of_the_configuration_is_said_with_its_line(t):
+    config = t.dir / "wrong.yaml"
+    config.write_text("base_url: https://payer.example\nlisten: 127.0.0.1:0\ndatabse: payer.db\nexports:\n  folder: x\n  keep: ever\n")
+    result = t.run("serve", "--config", config, "--check-config", code=2)
+    assert f"{config}:3: there is no key 'databse' here; is 'database' meant?" in result.err
+    assert f"{config}:6: keep takes a whole number" in result.err
+    assert "database is missing" in result.err
+    assert t.run("serve", "--config", config, code=2).err.startswith("smartbulk: the configuration is not right")
+    assert "--config FILE is missing" in t.run("serve", code=2).err
+    assert t.run("serve", "--config", t.dir / "none.yaml", code=1).err
+
+
+def test_a_password_is_in_a_file_of_its_own_and_nowhere_else(t):
+    write_claims(t)
+    secret = t.dir / "keys" / "database"
+    secret.write_text("postgresql://sb:hunter2-hunter2@127.0.0.1:1/payer\n")
+    secret.chmod(0o600)
+    config = t.dir / "serve.yaml"
+    config.write_text(json.dumps({"base_url": "http://127.0.0.1:0", "listen": "127.0.0.1:0", "database_file": str(secret),
+                                  "data": {"folder": "data"}, "exports": {"folder": "exports"}}))
+    result = t.run("serve", "--config", config, code=5)
+    assert "hunter2" not in result.out + result.err and "127.0.0.1" in result.err
+    secret.chmod(0o644)
+    assert "chmod" in t.run("serve", "--config", config, code=2).err
+
+
+def test_a_reload_drops_no_request_and_a_wrong_file_changes_nothing(t):
+    write_claims(t)
+    serve = Serve(t, log={"requests": True})
+    partner = Partner(t, serve)
+    token, stop, failures = partner.token(), threading.Event(), []
+
+    def ask_on():
+        while not stop.is_set():
+            status = partner.ask("GET", "/metadata", token).status
+            if status != 200:
+                failures.append(status)
+    threads = [threading.Thread(target=ask_on) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for requests in (False, True, False):
+        serve.settings["log"]["requests"] = requests
+        serve.reload()
+    serve.settings["nonsense"] = 1
+    serve.write()
+    serve.process.signal(1)
+    wait_until(lambda: "nonsense" in serve.said(), "the mistake")
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not failures, failures
+    count = len(serve.events())
+    assert partner.ask("GET", "/metadata").status == 200 and len(serve.events()) == count  # still as read last
+    del serve.settings["nonsense"]
+    serve.settings["database"] = "another.db"
+    serve.reload()
+    assert "database is another now: that takes a restart" in serve.said()
+
+
+def certificate_of(url):
+    host, port = url.removeprefix("https://").removesuffix("/fhir").split(":")
+    return ssl.get_server_certificate((host, int(port)))
+
+
+def test_a_new_certificate_is_served_without_a_restart(t):
+    write_claims(t)
+    cert, key = t.dir / "cert.pem", t.dir / "key.pem"
+
+    def install(pair):
+        for source, target in zip(pair, (cert, key)):
+            shutil.copy(source, target)
+            target.chmod(0o600)
+    install(t.certificates.good)
+    serve = Serve(t, ca=t.certificates.ca, base_url="https://127.0.0.1:0", tls={"certificate": str(cert), "key": str(key)})
+    partner = Partner(t, serve)
+    expect_all_claims(partner, partner.token())
+    before = certificate_of(serve.url)
+    install(t.certificates.stranger)
+    serve.reload()
+    after = certificate_of(serve.url)
+    assert before != after and after.strip() == t.certificates.stranger[0].read_text().strip()
+    key.write_bytes(t.certificates.good[1].read_bytes())  # one that does not belong to it
+    serve.write()
+    serve.process.signal(1)
+    wait_until(lambda: "do not belong together" in serve.said(), "the mistake")
+    assert certificate_of(serve.url) == after
+
+
+def test_the_end_waits_for_who_is_being_served(t):
+    write_claims(t)
+    (t.dir / "data/Basic.ndjson").write_text('{"resourceType":"Basic","id":"b","text":"' + "x" * 32_000_000 + '"}\n')
+    serve = Serve(t, drain=30)
+    partner = Partner(t, serve, scope="system/*.rs")
+    answer = partner.ask_token(partner.assertion(), scope="system/*.rs")
+    token = answer.json()["access_token"]
+    manifest = partner.export(token, "/$export")
+    url = next(item["url"] for item in manifest["output"] if item["type"] == "Basic")
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        first = answer.read(1000)
+        serve.process.signal(15)
+        size = len(first) + sum(len(block) for block in iter(lambda: answer.read(1 << 20), b""))
+    assert size == int(answer.headers["Content-Length"])
+    result = serve.process.wait()
+    assert result.code == 0, result
+
+
+def test_a_service_manager_hears_when_it_is_ready_reloads_and_stops(t):
+    write_claims(t)
+    path = t.dir / "notify"
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    listener.bind(str(path))
+    listener.settimeout(60)
+    t.env["NOTIFY_SOCKET"] = str(path)
+    serve = Serve(t)
+    assert listener.recv(200) == b"READY=1"
+    serve.reload()
+    heard = [listener.recv(200) for _ in range(2)]
+    assert heard[0].startswith(b"RELOADING=1\nMONOTONIC_USEC=") and heard[1] == b"READY=1", heard
+    serve.end()
+    heard = [listener.recv(200)]
+    while heard[-1] != b"STOPPING=1":
+        assert heard[-1] == b"WATCHDOG=1", heard
+        heard.append(listener.recv(200))
+    listener.close()
+
+
+def test_a_proxy_that_is_trusted_tells_whose_request_it_is(t):
+    write_claims(t)
+    serve = Serve(t, trusted_proxies=["127.0.0.1"])
+    partner = Partner(t, serve)
+    partner.ask("GET", "/metadata", X_Forwarded_For="203.0.113.9, 198.51.100.7")
+    wait_until(lambda: any(e["path"] == "/fhir/metadata" for e in serve.events()), "the log")
+    assert [e["peer"] for e in serve.events() if e["path"] == "/fhir/metadata"] == ["198.51.100.7"]
+    other = Serve(t, "untrusting", database="other.db", exports={"folder": "other-exports"})
+    partner.ask("GET", other.url + "/metadata", X_Forwarded_For="203.0.113.9")
+    wait_until(lambda: other.events(), "the log")
+    assert [e["peer"] for e in other.events()] == ["127.0.0.1"]
+
+
+def test_what_a_stranger_says_of_host_and_scheme_goes_into_no_url(t):
+    write_claims(t)
+    partner = Partner(t, Serve(t))
+    spoofed = {"Host": "evil.example", "X_Forwarded_Host": "evil.example", "X_Forwarded_Proto": "https", "Forwarded": "host=evil.example"}
+    document = partner.ask("GET", "/.well-known/smart-configuration", **spoofed)
+    token = partner.token()
+    kickoff = partner.ask("GET", "/Patient/$export", token, Prefer="respond-async", **spoofed)
+    assert kickoff.status == 202 and "evil.example" not in kickoff.headers["Content-Location"]
+    assert b"evil.example" not in document.body
