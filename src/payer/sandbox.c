@@ -32,6 +32,7 @@ struct sb_sandbox {
     const sb_clock *clock;
     sb_data *data;
     sb_rosters *rosters;
+    sb_groups *groups;
     sb_jobs *jobs;
     sb_clients *clients;
     sb_replay *replay;
@@ -122,7 +123,8 @@ static sb_status open_data(sb_sandbox *s, const sb_sandbox_options *o, sb_error 
                                          o->file_bytes, o->cancelled, o->cancelled_impl, err));
     }
     SB_TRY(sb_data_ndjson_open(s->data_dir, &s->data, err));
-    return sb_rosters_sandbox(s->data, &s->rosters, err);
+    SB_TRY(sb_rosters_sandbox(s->data, &s->rosters, err));
+    return sb_groups_sandbox(s->rosters, &s->groups, err);
 }
 
 /* What is kept */
@@ -159,7 +161,7 @@ static sb_status open_jobs(sb_sandbox *s, const sb_sandbox_options *o, sb_error 
 {
     sb_jobs_options jobs = {.state_dir = s->dir,
                             .data = s->data,
-                            .rosters = s->rosters,
+                            .groups = s->groups,
                             .clock = s->clock,
                             .workers = WORKERS,
                             .min_seconds = o->job_seconds,
@@ -238,7 +240,7 @@ static sb_status open_service(sb_sandbox *s, const sb_sandbox_options *o, sb_err
                                   .grants = s->grants,
                                   .jobs = s->jobs,
                                   .data = s->data,
-                                  .rosters = s->rosters,
+                                  .groups = s->groups,
                                   .clock = s->clock,
                                   .failures_burst = FAILURES_BURST,
                                   .failures_per_second = FAILURES_PER_SECOND,
@@ -307,6 +309,7 @@ void sb_sandbox_free(sb_sandbox *s)
     sb_grants_free(s->grants);
     sb_replay_free(s->replay);
     sb_clients_free(s->clients);
+    sb_groups_free(s->groups);
     sb_rosters_free(s->rosters);
     sb_data_free(s->data);
     clean_up(s);

@@ -45,6 +45,7 @@ struct sb_serve {
     sb_pool *pool;
     sb_data *data;
     sb_rosters *rosters;
+    sb_groups *groups;
     sb_jobs *jobs;
     sb_clients *clients;
     sb_grants *grants;
@@ -169,7 +170,7 @@ static sb_status generation_new(sb_serve *s, sb_settings *set, generation **out,
                                   .grants = s->grants,
                                   .jobs = s->jobs,
                                   .data = s->data,
-                                  .rosters = s->rosters,
+                                  .groups = s->groups,
                                   .clock = s->clock,
                                   .failures_burst = set->failures_burst,
                                   .failures_per_second = SB_MAX(set->failures_per_minute / 60, 1u),
@@ -240,7 +241,8 @@ static sb_status open_stores(sb_serve *s, sb_error *err)
 static sb_status open_data(sb_serve *s, sb_error *err)
 {
     SB_TRY(sb_data_ndjson_open(s->settings->data_folder, &s->data, err));
-    return sb_rosters_sandbox(s->data, &s->rosters, err);
+    SB_TRY(sb_rosters_sandbox(s->data, &s->rosters, err));
+    return sb_groups_sandbox(s->rosters, &s->groups, err);
 }
 
 static sb_status open_jobs(sb_serve *s, sb_error *err)
@@ -248,7 +250,7 @@ static sb_status open_jobs(sb_serve *s, sb_error *err)
     const sb_settings *set = s->settings;
     sb_jobs_options jobs = {.state_dir = set->exports_folder,
                             .data = s->data,
-                            .rosters = s->rosters,
+                            .groups = s->groups,
                             .clock = s->clock,
                             .workers = set->export_workers,
                             .per_client = set->exports_per_client,
@@ -458,6 +460,7 @@ void sb_serve_free(sb_serve *s)
     sb_jobs_free(s->jobs);
     sb_grants_free(s->grants);
     sb_clients_free(s->clients);
+    sb_groups_free(s->groups);
     sb_rosters_free(s->rosters);
     sb_data_free(s->data);
     sb_pool_free(s->pool);

@@ -3,7 +3,6 @@
 #include "payer/data/roster.h"
 
 #include "base/json.h"
-#include "payer/data/idset.h"
 
 #define IDENTIFIER_SYSTEM "urn:smartbulk:roster"
 
@@ -121,6 +120,11 @@ bool sb_roster_has(const sb_roster *roster, sb_str patient_id)
     return sb_idset_has(roster->members, patient_id);
 }
 
+const sb_idset *sb_roster_ids(const sb_roster *roster)
+{
+    return roster->members;
+}
+
 static sb_status add_members(const sb_roster *roster, size_t max, json_t *group, sb_error *err)
 {
     size_t count = SB_MIN(sb_roster_size(roster), max);
@@ -152,37 +156,15 @@ sb_status sb_roster_to_fhir(const sb_roster *roster, size_t members_max, json_t 
     return SB_OK;
 }
 
-/* A token search value is "value", "|value" or "system|value". */
-static bool matches(const sb_roster *roster, const char *identifier)
+bool sb_roster_fits(const sb_roster *roster, sb_str identifier, sb_str name)
 {
-    if (identifier[0] == '\0' || strcmp(identifier, roster->name) == 0)
-        return true;
-    const char *bar = strchr(identifier, '|');
-    if (!bar)
-        return strcmp(identifier, roster->id) == 0;
-    sb_str system = {identifier, (size_t)(bar - identifier)};
-    return (system.len == 0 || sb_str_eq(system, SB_STR_LIT(IDENTIFIER_SYSTEM))) && strcmp(bar + 1, roster->id) == 0;
-}
-
-sb_status sb_rosters_to_bundle(const sb_rosters *rosters, const char *base_url, const char *identifier, json_t **out,
-                               sb_error *err)
-{
-    SB_AUTOJSON entries = json_array();
-    if (!entries)
-        return sb_error_nomem(err);
-    for (size_t i = 0; i < rosters->count; i++) {
-        const sb_roster *roster = &rosters->groups[i];
-        if (!matches(roster, identifier))
-            continue;
-        SB_AUTOJSON group = NULL;
-        SB_TRY(sb_roster_to_fhir(roster, 0, &group, err));
-        SB_AUTOFREE url = sb_printf("%s/Group/%s", base_url, roster->id);
-        json_t *entry =
-            url ? json_pack("{s:s, s:O, s:{s:s}}", "fullUrl", url, "resource", group, "search", "mode", "match") : NULL;
-        if (!entry || json_array_append_new(entries, entry) != 0)
-            return sb_error_nomem(err);
+    if (name.len > 0 && !sb_str_eq(name, sb_str_from(roster->name)))
+        return false;
+    sb_str value = identifier, system = SB_STR_NULL;
+    if (memchr(identifier.ptr ? identifier.ptr : "", '|', identifier.len)) {
+        (void)sb_str_split(&value, '|', &system);
+        if (system.len > 0 && !sb_str_eq(system, SB_STR_LIT(IDENTIFIER_SYSTEM)))
+            return false;
     }
-    *out = json_pack("{s:s, s:s, s:I, s:O}", "resourceType", "Bundle", "type", "searchset", "total",
-                     (json_int_t)json_array_size(entries), "entry", entries);
-    return *out ? SB_OK : sb_error_nomem(err);
+    return identifier.len == 0 || sb_str_eq(value, sb_str_from(roster->id));
 }

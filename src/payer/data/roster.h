@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "payer/data/data.h"
+#include "payer/data/idset.h"
 
 typedef struct sb_roster sb_roster;
 typedef struct sb_rosters sb_rosters;
@@ -29,11 +30,12 @@ const char *sb_roster_name(const sb_roster *roster);
 size_t sb_roster_size(const sb_roster *roster);
 bool sb_roster_is_everyone(const sb_roster *roster); /* all patients of the source: nothing needs to be filtered */
 bool sb_roster_has(const sb_roster *roster, sb_str patient_id);
+const sb_idset *sb_roster_ids(const sb_roster *roster); /* of its members; borrowed */
 
 /* A FHIR Group resource; its `member` list holds at most the first `members_max` (0: none; `quantity` tells all). */
 sb_status sb_roster_to_fhir(const sb_roster *roster, size_t members_max, json_t **out, sb_error *err);
-/* A searchset Bundle of groups whose `identifier` or `name` is this ("": all), entries under `base_url`/Group/…. */
-sb_status sb_rosters_to_bundle(const sb_rosters *rosters, const char *base_url, const char *identifier, json_t **out,
-                               sb_error *err);
+/* Is it what a search asks for? `identifier` is a token ("value", "|value", "system|value"), `name` the whole name;
+ * empty: any. */
+bool sb_roster_fits(const sb_roster *roster, sb_str identifier, sb_str name);
 
 #endif

@@ -36,6 +36,7 @@ typedef struct job {
     char *client;
     char *request_url;
     char *dir;
+    sb_members members;
     sb_plan *plan;
     bool scoped; /* by the scopes of the token that asked for it */
     sb_scopes scopes;
@@ -78,6 +79,7 @@ static void job_free(job *j)
     free(j->dir);
     sb_plan_free(j->plan);
     sb_scopes_cleanup(&j->scopes);
+    sb_members_cleanup(&j->members);
     sb_outputs_cleanup(&j->outputs);
     free(j);
 }
@@ -416,7 +418,9 @@ static sb_status make_job(sb_jobs *jobs, const sb_job_request *request, job **ou
     j->dir = sb_path_join(jobs->jobs_dir, j->id);
     if (!j->client || !j->request_url || !j->dir)
         return sb_error_nomem(err);
-    SB_TRY(sb_plan_new(jobs->options.data, jobs->options.rosters, request, &j->plan, err));
+    sb_str group = request->level == SB_JOB_GROUP ? request->group_id : SB_STR_NULL;
+    SB_TRY(sb_groups_members(jobs->options.groups, request->client_id, group, &j->members, err));
+    SB_TRY(sb_plan_new(jobs->options.data, &j->members, request, &j->plan, err));
     SB_TRY(keep_scopes(request, j, err));
     j->created_ns = now_ns(jobs);
     j->ready_ns = j->created_ns + (int64_t)jobs->options.min_seconds * SB_NS_PER_S;

@@ -7,8 +7,8 @@
  *                          └────── delete() ────────┴─► (none), from any state
  *
  * Whoever asks is named by a client id, and a job is its creator's alone: to everybody else it is not there. What a
- * client may have is decided by the caller, who passes the types the token covers and the group it may use. Knows
- * nothing of HTTP; where an error means one particular answer, err->http_status says which (400, 403, 404, 429, 503).
+ * client may have is decided by the types that its token covers (the caller passes them) and by its groups: at the
+ * kick-off, and again when the job runs, with the members of that moment. Knows nothing of HTTP; where an error means one particular answer, err->http_status says which (400, 403, 404, 429, 503).
  *
  * All functions may be called from any thread. */
 #ifndef SB_PAYER_EXPORT_JOB_H
@@ -16,7 +16,7 @@
 
 #include <smartbulk/clock.h>
 
-#include "payer/data/roster.h"
+#include "payer/data/groups.h"
 #include "smart/scopes.h"
 
 #define SB_JOB_ID_SIZE       33    /* 128 random bits in hex, and a NUL: the id cannot be guessed */
@@ -26,19 +26,19 @@
 typedef struct sb_jobs sb_jobs;
 
 typedef struct sb_jobs_options {
-    const char *state_dir;     /* made 0700 when missing; locked: one server a folder; copied */
-    const sb_data *data;       /* borrowed for the life of the manager, as are the next two */
-    const sb_rosters *rosters; /* the groups; may be NULL */
-    const sb_clock *clock;     /* NULL: the system's */
-    unsigned workers;          /* threads; 0: 1 */
-    unsigned min_seconds;      /* a job is under way at least this long, as at a real payer */
-    unsigned per_client;       /* exports one client may have under way; 0: no limit. Beyond: 429     EXP-04, STAT-08 */
-    unsigned per_client_kept;  /* exports kept for one client, finished ones included; 0: 100. Beyond: 429 */
-    unsigned max_jobs;         /* jobs kept in all, finished ones included; 0: 1000. Beyond: 503 */
-    unsigned keep_seconds;     /* from finished to Expires; 0: 3600 */
-    unsigned retry_after_s;    /* what a poller is told to wait; 0: 1 */
-    uint64_t file_bytes;       /* filtered output is cut here; 0: 32 MiB. Source files are given as they are */
-    bool open_files;           /* manifest says requiresAccessToken false                                     USE-02 */
+    const char *state_dir;    /* made 0700 when missing; locked: one server a folder; copied */
+    const sb_data *data;      /* borrowed for the life of the manager, as are the next two */
+    const sb_groups *groups;  /* which clients may have which members */
+    const sb_clock *clock;    /* NULL: the system's */
+    unsigned workers;         /* threads; 0: 1 */
+    unsigned min_seconds;     /* a job is under way at least this long, as at a real payer */
+    unsigned per_client;      /* exports one client may have under way; 0: no limit. Beyond: 429     EXP-04, STAT-08 */
+    unsigned per_client_kept; /* exports kept for one client, finished ones included; 0: 100. Beyond: 429 */
+    unsigned max_jobs;        /* jobs kept in all, finished ones included; 0: 1000. Beyond: 503 */
+    unsigned keep_seconds;    /* from finished to Expires; 0: 3600 */
+    unsigned retry_after_s;   /* what a poller is told to wait; 0: 1 */
+    uint64_t file_bytes;      /* filtered output is cut here; 0: 32 MiB. Source files are given as they are */
+    bool open_files;          /* manifest says requiresAccessToken false                                     USE-02 */
 } sb_jobs_options;
 
 #define SB_JOBS_OPTIONS_INIT                                                                                           \
@@ -66,12 +66,12 @@ typedef struct sb_job_request {
     const char *client_id;   /* whose job it is */
     const char *request_url; /* what the manifest repeats as `request` */
     sb_job_level level;
-    sb_str group_id;          /* for SB_JOB_GROUP; an unknown one is 404. Whether the client may: the caller */
-    const sb_scopes *scopes;  /* the token's, with their search limits; NULL: everything. A _type that they do not cover
+    sb_str group_id;         /* for SB_JOB_GROUP; one that the client may not use is 404                      PDEX-07 */
+    const sb_scopes *scopes; /* the token's, with their search limits; NULL: everything. A _type that they do not cover
                                  is 403, and what their limits do not let through is not given           EXP-06 */
-    sb_job_list types;        /* _type, one a item; empty: all that level, source and token offer */
-    sb_job_list elements;     /* _elements: "status", "Patient.birthDate" */
-    sb_job_list patients;     /* patient: "Patient/123" */
+    sb_job_list types;       /* _type, one a item; empty: all that level, source and token offer */
+    sb_job_list elements;    /* _elements: "status", "Patient.birthDate" */
+    sb_job_list patients;    /* patient: "Patient/123" */
     sb_job_list type_filters; /* _typeFilter, raw: "ExplanationOfBenefit?service-date=ge2025-01-01" */
     sb_job_list others;   /* names of parameters that the caller does not know: refused, or passed over if lenient */
     sb_str since, until;  /* _since, _until: instants; empty: not given */

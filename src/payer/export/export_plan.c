@@ -22,9 +22,9 @@ struct sb_plan {
     sb_type_filter *filters; /* of types[i] */
     sb_element *elements;
     size_t element_count;
-    const sb_roster *roster; /* NULL: everybody */
-    sb_idset *patients;      /* NULL: everybody */
-    int64_t since_us;        /* SB_UPDATED_NONE, the least of all, when not given */
+    const sb_members *members; /* NULL: everybody */
+    sb_idset *patients;        /* NULL: all of them */
+    int64_t since_us;          /* SB_UPDATED_NONE, the least of all, when not given */
     int64_t until_us;
     sb_buf warnings;
     size_t warning_count;
@@ -34,7 +34,6 @@ struct sb_plan {
 typedef struct planner {
     sb_plan *plan;
     const sb_data *data;
-    const sb_rosters *rosters;
     const sb_job_request *request;
 } planner;
 
@@ -273,20 +272,13 @@ static sb_status plan_filters(planner *p, sb_error *err)
 
 /* Patients */
 
-static bool covered(const planner *p, sb_str id)
-{
-    if (p->plan->roster)
-        return sb_roster_has(p->plan->roster, id);
-    return !p->rosters || sb_rosters_know(p->rosters, id);
-}
-
 static sb_status ask_patient(planner *p, sb_str reference, sb_error *err)
 {
     sb_str id = sb_line_patient_id(reference);
     if (id.len == 0) /* the value is not repeated: it may be somebody's name or number */
         return bad(err, "patient", SB_STR_NULL, "has an entry that is no reference to a patient",
                    "write references: Patient/123");
-    if (!covered(p, id))
+    if (p->plan->members && !sb_members_have(p->plan->members, id))
         return pass_over(p, "patient", SB_STR_NULL, "has an entry for a patient that is not in what is exported",
                          "leave out those who are not in the group", err);
     return sb_idset_add(p->plan->patients, id) ? SB_OK : sb_error_nomem(err);
@@ -295,14 +287,6 @@ static sb_status ask_patient(planner *p, sb_str reference, sb_error *err)
 static sb_status plan_patients(planner *p, sb_error *err)
 {
     const sb_job_request *request = p->request;
-    if (request->level == SB_JOB_GROUP) {
-        const sb_roster *roster = p->rosters ? sb_rosters_find(p->rosters, request->group_id) : NULL;
-        if (!roster)
-            return refuse(err, 404, SB_E_NOT_FOUND, "Group", request->group_id, "is not known here",
-                          "list the groups: GET Group");
-        if (!sb_roster_is_everyone(roster))
-            p->plan->roster = roster;
-    }
     if (request->patients.count == 0)
         return SB_OK;
     if (request->level == SB_JOB_SYSTEM)
@@ -376,13 +360,14 @@ static sb_status plan_format(planner *p, sb_error *err)
     return bad(err, "_outputFormat", format, "is not offered", "ask for application/fhir+ndjson");
 }
 
-sb_status sb_plan_new(const sb_data *data, const sb_rosters *rosters, const sb_job_request *request, sb_plan **out,
+sb_status sb_plan_new(const sb_data *data, const sb_members *members, const sb_job_request *request, sb_plan **out,
                       sb_error *err)
 {
     SB_AUTOPTR(sb_plan) plan = calloc(1, sizeof(*plan));
     if (!plan)
         return sb_error_nomem(err);
-    planner p = {plan, data, rosters, request};
+    plan->members = members;
+    planner p = {plan, data, request};
     SB_TRY(plan_format(&p, err));
     SB_TRY(plan_times(&p, err));
     SB_TRY(plan_patients(&p, err));
@@ -437,11 +422,17 @@ bool sb_plan_wants(const sb_plan *plan, const sb_data_type *type, const sb_data_
 {
     if (!in_time(plan, line->updated_us))
         return false;
-    if (type->in_compartment && ((plan->roster && !sb_roster_has(plan->roster, line->patient)) ||
+    if (type->in_compartment && ((plan->members && !sb_members_have(plan->members, line->patient)) ||
                                  (plan->patients && !sb_idset_has(plan->patients, line->patient))))
         return false;
     const sb_type_filter *filter = type_filter(plan, type);
     return filter && sb_type_filter_lets(filter, line); /* last: it costs most */
+}
+
+/* May there be patients in the source who are not meant? */
+static bool leaves_members_out(const sb_members *members)
+{
+    return members && ((members->ids && !members->everyone) || members->opted_out);
 }
 
 sb_part_use sb_plan_part_use(const sb_plan *plan, const sb_data_type *type, size_t index)
@@ -452,7 +443,7 @@ sb_part_use sb_plan_part_use(const sb_plan *plan, const sb_data_type *type, size
         return SB_PART_SKIP;
     bool all_in_time =
         part->newest_us == SB_UPDATED_NONE || (part->oldest_us > plan->since_us && part->newest_us <= plan->until_us);
-    bool by_patient = type->in_compartment && (plan->roster || plan->patients);
+    bool by_patient = type->in_compartment && (plan->patients || leaves_members_out(plan->members));
     const sb_type_filter *filter = type_filter(plan, type);
     bool whole = all_in_time && !by_patient && part->is_file && !sb_plan_cuts(plan, type) && filter &&
                  sb_type_filter_is_open(filter);

@@ -11,8 +11,9 @@
 
 typedef struct sb_plan sb_plan;
 
-/* Errors as sb_jobs_create() documents them: err->http_status is 400, 403 or 404. */
-sb_status sb_plan_new(const sb_data *data, const sb_rosters *rosters, const sb_job_request *request, sb_plan **out,
+/* `members`: whom it may be about, borrowed for the plan's life; NULL: not looked at, for a plan that is only to be
+ * judged. Errors as sb_jobs_create() documents them: err->http_status is 400 or 403. */
+sb_status sb_plan_new(const sb_data *data, const sb_members *members, const sb_job_request *request, sb_plan **out,
                       sb_error *err);
 void sb_plan_free(sb_plan *plan); /* NULL is fine */
 SB_DEFINE_FREEP(sb_plan)

@@ -52,7 +52,7 @@ typedef struct sb_service_options {
     sb_grants *grants;
     sb_jobs *jobs;
     const sb_data *data;
-    const sb_rosters *rosters;
+    const sb_groups *groups;
     const sb_clock *clock;
     unsigned failures_burst;      /* failed authentications of one address: at once, and over time; 0: no limit */
     unsigned failures_per_second; /* AUTH-11 */

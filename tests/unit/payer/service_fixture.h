@@ -22,6 +22,7 @@ typedef struct fixture {
     fake_clock clock;
     sb_data *data;
     sb_rosters *rosters;
+    sb_groups *groups;
     sb_jobs *jobs;
     sb_clients *clients;
     sb_replay *replay;
@@ -62,7 +63,7 @@ static void fixture_open(fixture *f)
     f->clock.jumps = false;
     f->jobs_options.state_dir = f->state_dir;
     f->jobs_options.data = f->data;
-    f->jobs_options.rosters = f->rosters;
+    f->jobs_options.groups = f->groups;
     f->jobs_options.clock = &f->clock.clock;
     f->jobs_options.open_files = f->options.open_files;
     assert_ok(sb_jobs_new(&f->jobs_options, &f->jobs, NULL));
@@ -77,7 +78,7 @@ static void fixture_open(fixture *f)
     f->options.grants = f->grants;
     f->options.jobs = f->jobs;
     f->options.data = f->data;
-    f->options.rosters = f->rosters;
+    f->options.groups = f->groups;
     f->options.clock = &f->clock.clock;
     f->options.on_event = fixture_event;
     f->options.on_event_impl = f;
@@ -136,6 +137,7 @@ static int set_up(void **state)
     assert_ok(sb_generator_write(f->data_dir, 10, 0, NULL));
     assert_ok(sb_data_ndjson_open(f->data_dir, &f->data, NULL));
     assert_ok(sb_rosters_sandbox(f->data, &f->rosters, NULL));
+    assert_ok(sb_groups_sandbox(f->rosters, &f->groups, NULL));
     fixture_open(f);
     *state = f;
     return 0;
@@ -145,6 +147,7 @@ static int tear_down(void **state)
 {
     fixture *f = *state;
     fixture_close(f);
+    sb_groups_free(f->groups);
     sb_rosters_free(f->rosters);
     sb_data_free(f->data);
     free(f->data_dir);

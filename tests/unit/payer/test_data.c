@@ -2,8 +2,9 @@
 /* test_data.c - a folder of NDJSON as a data source: what is indexed, what is refused, and the groups made of it. */
 #include "scratch.h"
 
+#include "base/json.h"
 #include "payer/data/data.h"
-#include "payer/data/roster.h"
+#include "payer/data/groups.h"
 
 #define P(id, stamp) "{\"resourceType\":\"Patient\",\"id\":\"" id "\",\"meta\":{\"lastUpdated\":\"" stamp "\"}}"
 #define C(id, patient)                                                                                                 \
@@ -171,27 +172,38 @@ static void groups_are_halves_of_the_patients(void **state)
     assert_null(sb_rosters_find(rosters, SB_STR_LIT("nobody")));
 }
 
-static void groups_are_listed_as_a_searchset(void **state)
+static size_t search_groups(sb_groups *groups, sb_group_search search, const char *first)
+{
+    SB_AUTOJSON found = json_array();
+    assert_ok(sb_groups_search(groups, "anybody", &search, found, NULL));
+    if (first)
+        assert_string_equal(sb_json_str(json_array_get(found, 0), "id"), first);
+    return json_array_size(found);
+}
+
+static void groups_are_searched_and_shown(void **state)
 {
     scratch_write(*state, "a.ndjson", SB_STR_LIT(P("p1", "2025-01-01T00:00:00Z") "\n"));
     SB_AUTOPTR(sb_data) data = open_data(*state);
     SB_AUTOPTR(sb_rosters) rosters = NULL;
+    SB_AUTOPTR(sb_groups) groups = NULL;
+    SB_AUTOJSON group = NULL;
     assert_ok(sb_rosters_sandbox(data, &rosters, NULL));
-    json_t *bundle = NULL;
-    assert_ok(sb_rosters_to_bundle(rosters, "https://p.example/fhir", "", &bundle, NULL));
-    assert_int_equal(json_integer_value(json_object_get(bundle, "total")), 3);
-    json_decref(bundle);
-    assert_ok(
-        sb_rosters_to_bundle(rosters, "https://p.example/fhir", "urn:smartbulk:roster|first-half", &bundle, NULL));
-    json_t *entry = json_array_get(json_object_get(bundle, "entry"), 0);
-    assert_string_equal(json_string_value(json_object_get(entry, "fullUrl")),
-                        "https://p.example/fhir/Group/first-half");
-    json_decref(bundle);
-    json_t *group = NULL;
-    assert_ok(sb_roster_to_fhir(sb_rosters_at(rosters, 0), 10, &group, NULL));
+    assert_ok(sb_groups_sandbox(rosters, &groups, NULL));
+    static const sb_str urn = SB_STR_LIT("urn:smartbulk:roster|first-half"), any = SB_STR_LIT("|all"),
+                        other = SB_STR_LIT("urn:x|all"), named = SB_STR_LIT("All members");
+    assert_int_equal(search_groups(groups, (sb_group_search){.max = 9}, "all"), 3);
+    assert_int_equal(search_groups(groups, (sb_group_search){.max = 1}, "all"), 1);
+    assert_int_equal(search_groups(groups, (sb_group_search){.max = 9, .after = SB_STR_LIT("all")}, "first-half"), 2);
+    assert_int_equal(search_groups(groups, (sb_group_search){.max = 9, .after = SB_STR_LIT("z")}, NULL), 0);
+    assert_int_equal(search_groups(groups, (sb_group_search){.max = 9, .identifier = urn}, "first-half"), 1);
+    assert_int_equal(search_groups(groups, (sb_group_search){.max = 9, .identifier = any}, "all"), 1);
+    assert_int_equal(search_groups(groups, (sb_group_search){.max = 9, .identifier = other}, NULL), 0);
+    assert_int_equal(search_groups(groups, (sb_group_search){.max = 9, .name = named}, "all"), 1);
+    assert_int_equal(search_groups(groups, (sb_group_search){.max = 9, .name = urn}, NULL), 0);
+    assert_ok(sb_groups_get(groups, "anybody", SB_STR_LIT("all"), 10, &group, NULL));
     assert_int_equal(json_array_size(json_object_get(group, "member")), 1);
     assert_int_equal(json_integer_value(json_object_get(group, "quantity")), 1);
-    json_decref(group);
 }
 
 #define with_folder(test) cmocka_unit_test_setup_teardown(test, scratch_make, scratch_remove)
@@ -206,7 +218,7 @@ int main(void)
         with_folder(a_folder_without_data_is_a_mistake_of_the_user),
         with_folder(a_file_that_changed_is_no_longer_served),
         with_folder(groups_are_halves_of_the_patients),
-        with_folder(groups_are_listed_as_a_searchset),
+        with_folder(groups_are_searched_and_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

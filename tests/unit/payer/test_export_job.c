@@ -46,6 +46,7 @@ typedef struct fixture {
     test_clock clock;
     sb_data *data;
     sb_rosters *rosters;
+    sb_groups *groups;
     sb_jobs *jobs;
     sb_jobs_options options;
 } fixture;
@@ -77,9 +78,10 @@ static int set_up(void **state)
     assert_ok(sb_generator_write(f->data_dir, 10, 200000, NULL));
     assert_ok(sb_data_ndjson_open(f->data_dir, &f->data, NULL));
     assert_ok(sb_rosters_sandbox(f->data, &f->rosters, NULL));
+    assert_ok(sb_groups_sandbox(f->rosters, &f->groups, NULL));
     f->options = (sb_jobs_options){.state_dir = f->state_dir,
                                    .data = f->data,
-                                   .rosters = f->rosters,
+                                   .groups = f->groups,
                                    .clock = &f->clock.clock,
                                    .workers = 2,
                                    .keep_seconds = 100};
@@ -92,6 +94,7 @@ static int tear_down(void **state)
 {
     fixture *f = *state;
     sb_jobs_free(f->jobs);
+    sb_groups_free(f->groups);
     sb_rosters_free(f->rosters);
     sb_data_free(f->data);
     free(f->data_dir);
@@ -285,7 +288,7 @@ static void groups_divide_the_patients(void **state)
     assert_non_null(strstr(sb_buf_cstr(&first), "Patient/p00000001\""));
     assert_null(strstr(sb_buf_cstr(&second), "Patient/p00000001\""));
     request.group_id = SB_STR_LIT("../all");
-    expect_refusal(f, &request, 404, "Group");
+    expect_refusal(f, &request, 404, "not this client's");
 }
 
 static void a_patient_export_holds_what_belongs_to_patients(void **state)

@@ -512,14 +512,52 @@ static void groups_are_for_those_whose_scope_says_so(void **state)
     expect(f, "GET", "/fhir/Group?identifier=first-half", auth, "", 200, "\"total\":1");
     expect(f, "GET", "/fhir/Group?name=All%20members", auth, "", 200, "\"total\":1");
     expect(f, "GET", "/fhir/Group?identifier=x", auth, "", 200, "\"total\":0");
-    expect(f, "GET", "/fhir/Group?identifier=x&name=y", auth, "", 400, NULL);
-    expect(f, "GET", "/fhir/Group?characteristic=x", auth, "", 400, NULL);
+    expect(f, "GET", "/fhir/Group?identifier=all&name=y", auth, "", 200, "\"total\":0");
+    expect(f, "GET", "/fhir/Group?characteristic=x", auth, "", 200, "\"total\":0");
+    expect(f, "GET", "/fhir/Group?identifier=all&identifier=x", auth, "", 400, NULL);
+    expect(f, "GET", "/fhir/Group?member=Patient/1", auth, "", 400, NULL);
+    expect(f, "GET", "/fhir/Group?_count=0", auth, "", 400, NULL);
     expect(f, "GET", "/fhir/Group/all", auth, "", 200, "\"quantity\":10");
     expect(f, "GET", "/fhir/Group/nobody", auth, "", 404, NULL);
     expect(f, "GET", "/fhir/Group", other, "", 403, NULL);
     expect(f, "GET", "/fhir/Group/all", other, "", 403, NULL);
     expect(f, "GET", "/fhir/Group/all", reads, "", 200, NULL);
     expect(f, "GET", "/fhir/Group", reads, "", 403, NULL);
+}
+
+/* Every page, by its next link: the ids in the order they came. */
+static void walk_groups(fixture *f, const char *auth, const char *target, sb_buf *ids)
+{
+    SB_AUTOFREE at = sb_str_dup(sb_str_from(target));
+    while (at) {
+        SB_AUTO(reply) r = REPLY_INIT;
+        get(f, at, auth, &r);
+        assert_int_equal(r.status, 200);
+        SB_AUTOJSON bundle = json_loads(r.body, 0, NULL);
+        size_t i;
+        json_t *entry;
+        json_array_foreach (json_object_get(bundle, "entry"), i, entry)
+            assert_true(sb_buf_printf(ids, "%s ", sb_json_str(json_object_get(entry, "resource"), "id")));
+        const json_t *link = json_array_get(json_object_get(bundle, "link"), 0);
+        sb_charp_cleanup(&at);
+        if (link) {
+            assert_string_equal(sb_json_str(link, "relation"), "next");
+            assert_memory_equal(sb_json_str(link, "url"), BASE, strlen(BASE));
+            at = sb_str_dup(sb_str_from(sb_json_str(link, "url") + strlen(BASE)));
+        }
+    }
+}
+
+static void groups_come_in_pages(void **state)
+{
+    fixture *f = *state;
+    SB_AUTOFREE auth = bearer(f, 1, "system/Group.rs");
+    for (unsigned count = 1; count <= 3; count++) {
+        SB_AUTO(sb_buf) ids = SB_BUF_INIT;
+        SB_AUTOFREE target = sb_printf("/fhir/Group?_count=%u", count);
+        walk_groups(f, auth, target, &ids);
+        assert_string_equal(sb_buf_cstr(&ids), "all first-half second-half ");
+    }
 }
 
 #define WITH_SERVICE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -549,6 +587,7 @@ int main(void)
         WITH_SERVICE(too_many_at_once_are_told_to_wait),
         WITH_SERVICE(open_files_take_no_token),
         WITH_SERVICE(groups_are_for_those_whose_scope_says_so),
+        WITH_SERVICE(groups_come_in_pages),
     };
     return cmocka_run_group_tests(tests, fixture_keys, fixture_keys_free);
 }
