@@ -15,6 +15,7 @@
 /* argv[0] is the command's own name ("export"); the return value is the exit code. */
 typedef int cli_command(int argc, char **argv);
 
+cli_command cmd_audit;
 cli_command cmd_cancel;
 cli_command cmd_export;
 cli_command cmd_key;

@@ -24,6 +24,7 @@ typedef struct sb_audit_event {
     const char *job;     /* the export's id */
     const char *detail;  /* a few words more: "types Patient, Coverage" */
     int64_t members;     /* how many members it was about; < 0: not known */
+    bool durable;        /* on disk when sb_audit_add() returns; else a power cut may take the last moments' */
 } sb_audit_event;
 
 #define SB_AUDIT_EVENT_INIT                                                                                            \
@@ -33,14 +34,22 @@ typedef struct sb_audit_event {
 
 typedef struct sb_audit sb_audit;
 
-/* Append to `path` (0600; made when there is none), going on with its chain; a last line that a crash cut off is moved
- * aside, not lost. `clock` is borrowed. SB_E_INVALID: the file's chain is broken; SB_E_BUSY: another process has it. */
-sb_status sb_audit_open(const char *path, const sb_clock *clock, sb_audit **out, sb_error *err);
+/* Append to `path` (0600; made when there is none), going on with its chain, whose last line is checked (all of it:
+ * <smartbulk/audit.h>). A last line that a crash cut off is moved to PATH.torn, not lost. `clock` is borrowed. With
+ * `wait`, waits for another process that has it. SB_E_INVALID: the file's chain is broken; SB_E_BUSY: another process
+ * has it. */
+sb_status sb_audit_open(const char *path, bool wait, const sb_clock *clock, sb_audit **out, sb_error *err);
 void sb_audit_free(sb_audit *audit); /* synced before; NULL is fine */
 SB_DEFINE_FREEP(sb_audit)
+
+/* When the file at the path is another, because the one before was renamed, go on in that, with the same chain. */
+sb_status sb_audit_reopen(sb_audit *audit, sb_error *err);
 
 /* Append one. False: it could not be written (and the log says why): who was to be let in is not. NULL: true, nothing
  * is done. */
 SB_MUST_USE bool sb_audit_add(sb_audit *audit, const sb_audit_event *event);
+
+/* Could one be written now? For the question whether this process is ready. */
+bool sb_audit_writable(sb_audit *audit);
 
 #endif
