@@ -35,6 +35,8 @@ sb_status sb_jwks_parse(sb_str json, sb_jwks **out, size_t *passed_over, sb_erro
 /* The one key with that kid, borrowed; NULL: none. */
 const sb_key *sb_jwks_find(const sb_jwks *set, sb_str kid);
 
+/* May it verify what is signed with this algorithm: its own; or, when its JWK named none, any of its kind and curve? */
+bool sb_key_fits_alg(const sb_key *key, const char *alg);
 /* Same public key, whatever kid and alg. */
 bool sb_key_same(const sb_key *a, const sb_key *b);
 

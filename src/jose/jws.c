@@ -210,7 +210,7 @@ sb_status sb_jws_verify(const sb_jws *jws, const sb_key *key, const char *alg_na
     const char *why = NULL;
     if (!alg || strcmp(jws->alg, alg_name) != 0)
         why = "its algorithm is not the one that is allowed";
-    else if (!sb_alg_same_kind(alg, key->alg) || (key->alg_was_given && alg != key->alg))
+    else if (!sb_key_fits_alg(key, alg_name))
         why = "its algorithm does not fit the key";
     else if (!verify_bytes(key, alg, jws->signed_part, sb_buf_str(&jws->signature)))
         why = "it was not made by this key over this text";

@@ -224,6 +224,12 @@ EVP_PKEY *sb_key_evp(const sb_key *key)
 {
     return key->pkey;
 }
+bool sb_key_fits_alg(const sb_key *key, const char *name)
+{
+    const sb_alg *alg = sb_alg_find(name);
+    return alg && sb_alg_same_kind(alg, key->alg) && (!key->alg_was_given || alg == key->alg);
+}
+
 bool sb_key_same(const sb_key *a, const sb_key *b)
 {
     return strcmp(a->thumbprint, b->thumbprint) == 0; /* a SHA-256 of the public numbers */

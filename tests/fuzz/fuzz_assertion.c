@@ -4,7 +4,7 @@
 #include "base/json.h"
 #include "fuzz.h"
 #include "jose/jws.h"
-#include "payer/auth/assertion_check.h"
+#include "payer/auth/assertion_explain.h"
 
 #define NOW       INT64_C(1790000000)
 #define TOKEN_URL "https://payer.example/token"
@@ -33,8 +33,22 @@ static void make_checker(void)
                       &client, NULL) == SB_OK &&
         sb_clients_memory(1, &clients, NULL) == SB_OK && sb_clients_add(clients, client, NULL) == SB_OK;
     sb_client_free(client);
-    sb_assertion_policy policy = {TOKEN_URL, algs, clients, &stopped};
+    sb_assertion_policy policy = {
+        .token_url = TOKEN_URL, .issuer = "https://payer.example", .algs = algs, .clients = clients, .clock = &stopped};
     FUZZ_REQUIRE("there is a checker", ok && sb_assertion_checker_new(&policy, &checker, NULL) == SB_OK);
+}
+
+/* What is explained is what is checked. */
+static void check_explained(sb_str assertion, sb_refusal refusal)
+{
+    sb_explanation e;
+    sb_assertion_explain(checker, assertion, (sb_str){"", 0}, NULL, &e);
+    FUZZ_REQUIRE("the explanation is of the refusal", e.refusal == refusal);
+    for (size_t i = 0; i < SB_CHECK_COUNT; i++) {
+        fuzz_check_shown(e.steps[i].detail);
+        FUZZ_REQUIRE("what failed has its reason",
+                     (e.steps[i].result == SB_CHECK_FAILED) == (e.steps[i].refusal != SB_REFUSAL_NONE));
+    }
 }
 
 static sb_refusal check(sb_str assertion, sb_assertion_good *good)
@@ -43,6 +57,7 @@ static sb_refusal check(sb_str assertion, sb_assertion_good *good)
     sb_refusal refusal = sb_assertion_check(checker, assertion, (sb_str){"", 0}, claimed, good);
     fuzz_check_shown(claimed);
     FUZZ_REQUIRE("a refusal has a name", strcmp(sb_refusal_name(refusal), "unknown") != 0);
+    check_explained(assertion, refusal);
     FUZZ_REQUIRE("who is refused is nobody", (refusal == SB_REFUSAL_NONE) == (good->client != NULL));
     return refusal;
 }

@@ -2,14 +2,15 @@
 /* assertion_check.h - is this client assertion good? Everything AUTH-06 asks but scope and replay, which come after and
  * are the token endpoint's: so a request that is bad for any reason never uses a good one's jti up.
  *
- * Keys come from the register alone (AUTH-07). A client that is unknown costs as much work as one whose signature is
- * wrong. Any thread. */
+ * Keys come from the register alone (AUTH-07), or from the URL that is registered there (AUTH-08). A client that is
+ * unknown costs as much work as one whose signature is wrong. Any thread; may wait for a JWKS URL, within its bounds. */
 #ifndef SB_PAYER_ASSERTION_CHECK_H
 #define SB_PAYER_ASSERTION_CHECK_H
 
 #include <smartbulk/clock.h>
 
 #include "payer/auth/client.h"
+#include "payer/auth/jwks_cache.h"
 #include "payer/auth/refusal.h"
 
 #define SB_ASSERTION_AGE_MAX_S 300 /* AUTH-06: how far ahead `exp` may be */
@@ -19,9 +20,11 @@
 typedef struct sb_assertion_checker sb_assertion_checker;
 
 typedef struct sb_assertion_policy {
-    const char *token_url; /* our own: `aud` must be it, or hold it                                          AUTH-04 */
-    const char *const *algs; /* allow-list, NULL-terminated constants */
+    const char *token_url;   /* our own: what `aud` must be or hold ...                                      AUTH-04 */
+    const char *issuer;      /* ... or this: alone, in the profile of RFC 7523bis */
+    const char *const *algs; /* allow-list, NULL-terminated; copied, as the two above */
     sb_clients *clients;     /* borrowed */
+    sb_jwks_cache *keys;     /* borrowed; of clients registered by URL. NULL: they get no tokens */
     const sb_clock *clock;   /* borrowed */
 } sb_assertion_policy;
 
@@ -34,11 +37,13 @@ typedef struct sb_assertion_good {
     sb_client *client; /* a reference */
     char *jti;
     int64_t dead_s; /* the wall clock's reading from which on nobody accepts it */
+    /* Also when it was refused: it names a client who is to be told why. That may be a stranger's word.             */
+    bool show_reason;
 } sb_assertion_good;
 
 #define SB_ASSERTION_GOOD_INIT                                                                                         \
     {                                                                                                                  \
-        NULL, NULL, 0                                                                                                  \
+        .client = NULL                                                                                                 \
     }
 void sb_assertion_good_cleanup(sb_assertion_good *good);
 

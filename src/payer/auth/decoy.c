@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* decoy.c - one P-384 key, and RSA moduli of the usual sizes. A modulus of random bits has no known factors and no
- * private key, but raising to a power modulo it takes as long. */
+/* decoy.c - one key of each curve, and RSA moduli of the usual sizes. A modulus of random bits has no known factors and
+ * no private key, but raising to a power modulo it takes as long. */
 #include "payer/auth/decoy.h"
 
 #include "base/json.h"
@@ -9,10 +9,11 @@
 #include "jose/jwk.h"
 
 static const unsigned rsa_bits[] = {2048, 3072, 4096};
+static const char *const curve_algs[] = {"ES384", "ES256", "EdDSA"};
 
 struct sb_decoy {
-    sb_key *ec;
-    sb_key *rsa[SB_ARRAY_LEN(rsa_bits)];
+    sb_key *curves[SB_ARRAY_LEN(curve_algs)];
+    sb_key *rsa[SB_ARRAY_LEN(rsa_bits)]; /* without an alg of their own: for any of RSA's */
 };
 
 static sb_status draw_rsa(unsigned bits, sb_key **out, sb_error *err)
@@ -25,8 +26,7 @@ static sb_status draw_rsa(unsigned bits, sb_key **out, sb_error *err)
     modulus[len - 1] |= 1;
     if (!sb_base64url_encode(modulus, len, &n))
         return sb_error_nomem(err);
-    SB_AUTOJSON jwk =
-        json_pack("{s:s, s:s, s:s, s:s}", "kty", "RSA", "alg", "RS384", "n", sb_buf_cstr(&n), "e", "AQAB");
+    SB_AUTOJSON jwk = json_pack("{s:s, s:s, s:s}", "kty", "RSA", "n", sb_buf_cstr(&n), "e", "AQAB");
     return jwk ? sb_key_from_public_jwk(jwk, out, err) : sb_error_nomem(err);
 }
 
@@ -35,7 +35,9 @@ sb_status sb_decoy_new(sb_decoy **out, sb_error *err)
     sb_decoy *decoy = calloc(1, sizeof(*decoy));
     if (!decoy)
         return sb_error_nomem(err);
-    sb_status status = sb_key_generate("ES384", 0, NULL, &decoy->ec, err);
+    sb_status status = SB_OK;
+    for (size_t i = 0; status == SB_OK && i < SB_ARRAY_LEN(curve_algs); i++)
+        status = sb_key_generate(curve_algs[i], 0, NULL, &decoy->curves[i], err);
     for (size_t i = 0; status == SB_OK && i < SB_ARRAY_LEN(rsa_bits); i++)
         status = draw_rsa(rsa_bits[i], &decoy->rsa[i], err);
     if (status != SB_OK) {
@@ -50,7 +52,8 @@ void sb_decoy_free(sb_decoy *decoy)
 {
     if (!decoy)
         return;
-    sb_key_free(decoy->ec);
+    for (size_t i = 0; i < SB_ARRAY_LEN(curve_algs); i++)
+        sb_key_free(decoy->curves[i]);
     for (size_t i = 0; i < SB_ARRAY_LEN(rsa_bits); i++)
         sb_key_free(decoy->rsa[i]);
     free(decoy);
@@ -58,10 +61,14 @@ void sb_decoy_free(sb_decoy *decoy)
 
 void sb_decoy_verify(const sb_decoy *decoy, const sb_jws *jws)
 {
-    if (strcmp(jws->alg, "ES384") == 0)
-        (void)sb_jws_verify(jws, decoy->ec, "ES384", NULL);
+    for (size_t i = 0; i < SB_ARRAY_LEN(curve_algs); i++) {
+        if (strcmp(jws->alg, curve_algs[i]) == 0) {
+            (void)sb_jws_verify(jws, decoy->curves[i], jws->alg, NULL);
+            return;
+        }
+    }
     for (size_t i = 0; i < SB_ARRAY_LEN(rsa_bits); i++) {
-        if (strcmp(jws->alg, "RS384") == 0 && jws->signature.len == rsa_bits[i] / 8)
-            (void)sb_jws_verify(jws, decoy->rsa[i], "RS384", NULL);
+        if (jws->signature.len == rsa_bits[i] / 8)
+            (void)sb_jws_verify(jws, decoy->rsa[i], jws->alg, NULL);
     }
 }

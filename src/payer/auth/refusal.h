@@ -17,9 +17,13 @@ typedef enum sb_refusal {
     SB_REFUSAL_KID_MISSING,
     SB_REFUSAL_CLAIMS_MALFORMED,
     SB_REFUSAL_ISS_MISSING,
-    SB_REFUSAL_CLIENT_UNKNOWN,
     SB_REFUSAL_CLIENT_ID_DIFFERS,
+    SB_REFUSAL_CLIENT_UNKNOWN,
+    SB_REFUSAL_CLIENT_PENDING,
+    SB_REFUSAL_CLIENT_SUSPENDED,
     SB_REFUSAL_JKU,
+    SB_REFUSAL_KEYS_BUSY,        /* too many requests wait for key sets to be fetched */
+    SB_REFUSAL_KEYS_UNAVAILABLE, /* its JWKS URL could not be fetched, or has no usable set */
     SB_REFUSAL_KEY_UNKNOWN,
     SB_REFUSAL_KEY_ALG,
     SB_REFUSAL_SIGNATURE,
@@ -42,5 +46,8 @@ typedef enum sb_refusal {
 
 /* "signature_invalid"; "granted" for SB_REFUSAL_NONE. Constants. */
 const char *sb_refusal_name(sb_refusal refusal);
+/* A sentence for the client's engineer, who is told it in the portal, or on the wire while the client is under
+ * onboarding: what is wrong and what to do. ASCII without quotes and backslashes (RFC 6749 §5.2). Constants. */
+const char *sb_refusal_text(sb_refusal refusal);
 
 #endif

@@ -190,7 +190,11 @@ sb_status sb_service_new(const sb_service_options *options, sb_service **out, sb
     if (!service->base_url || !service->fhir_url || !service->token_url || !service->register_url)
         return sb_error_nomem(err);
     service->o.base_url = service->base_url;
-    sb_assertion_policy policy = {service->token_url, sb_service_algs, options->clients, options->clock};
+    sb_assertion_policy policy = {.token_url = service->token_url,
+                                  .issuer = service->base_url,
+                                  .algs = sb_service_algs,
+                                  .clients = options->clients,
+                                  .clock = options->clock};
     SB_TRY(sb_assertion_checker_new(&policy, &service->checker, err));
     SB_TRY(sb_failures_new(options->clock, options->failures_burst, options->failures_per_second, &service->failures,
                            err));

@@ -131,7 +131,7 @@ static bool check_assertion(attempt *a)
         return too_often(a);
     sb_refusal refusal = sb_assertion_check(a->service->checker, field(a, "client_assertion"), field(a, "client_id"),
                                             a->visit->client, &a->good);
-    if (refusal == SB_REFUSAL_INTERNAL)
+    if (refusal == SB_REFUSAL_INTERNAL || refusal == SB_REFUSAL_KEYS_BUSY)
         return unavailable(a, refusal);
     if (refusal == SB_REFUSAL_NONE)
         return true;

@@ -8,6 +8,7 @@
 #include "payer/auth/assertion_check.h"
 
 #define TOKEN_URL "https://payer.example/token"
+#define ISSUER    "https://payer.example"
 #define CLIENT    "client-1"
 
 typedef struct fixture {
@@ -46,7 +47,8 @@ static int set_up(void **state)
     assert_ok(sb_clients_memory(10, &f->clients, NULL));
     add_client(f, CLIENT, f->rsa, f->ec, NULL);
     add_client(f, "client-2", f->stranger, NULL, "https://client.example/jwks");
-    sb_assertion_policy policy = {TOKEN_URL, algs, f->clients, &f->clock.clock};
+    sb_assertion_policy policy = {
+        .token_url = TOKEN_URL, .issuer = ISSUER, .algs = algs, .clients = f->clients, .clock = &f->clock.clock};
     assert_ok(sb_assertion_checker_new(&policy, &f->checker, NULL));
     f->forge = (forge){f->rsa, "rsa", CLIENT, TOKEN_URL, fake_wall_s(&f->clock)};
     *state = f;
@@ -128,6 +130,7 @@ static void a_head_that_is_not_ours_is_refused(void **state)
         const char *header;
         sb_refusal why;
     } cases[] = {
+        {"{\"typ\":\"at+jwt\"}", SB_REFUSAL_TYP},
         {"{\"typ\":\"client-authentication+jwt\"}", SB_REFUSAL_TYP},
         {"{\"typ\":7}", SB_REFUSAL_TYP},
         {"{\"alg\":\"none\"}", SB_REFUSAL_ALG},
@@ -252,7 +255,7 @@ static void claims_that_are_wrong_are_refused_with_their_reason(void **state)
         {"{\"aud\":null}", SB_REFUSAL_AUD},
         {"{\"aud\":[]}", SB_REFUSAL_AUD},
         {"{\"aud\":{\"x\":\"" TOKEN_URL "\"}}", SB_REFUSAL_AUD},
-        {"{\"aud\":\"https://payer.example\"}", SB_REFUSAL_AUD},
+        {"{\"aud\":\"https://payer.example/\"}", SB_REFUSAL_AUD},
         {"{\"aud\":\"" TOKEN_URL "/\"}", SB_REFUSAL_AUD},
         {"{\"aud\":\"https://PAYER.example/token\"}", SB_REFUSAL_AUD},
         {"{\"aud\":[\"https://a.example\",7]}", SB_REFUSAL_AUD},
