@@ -16,13 +16,12 @@
 #include "payer/routes/event_line.h"
 #include "payer/routes/service.h"
 #include "payer/settings.h"
+#include "payer/settings_database.h"
 #include "payer/settings_keys.h"
-#include "payer/state/schema.h"
 
-#define TOKENS_MAX       1000000              /* live at once: at 300 s, 3300 a second */
-#define USED_MAX         1000000              /* assertions that could still be used: the same reasoning */
-#define CERTIFICATE_MAX  ((size_t)256 * 1024) /* a chain of a dozen certificates */
-#define DATABASE_URI_MAX 4096
+#define TOKENS_MAX      1000000              /* live at once: at 300 s, 3300 a second */
+#define USED_MAX        1000000              /* assertions that could still be used: the same reasoning */
+#define CERTIFICATE_MAX ((size_t)256 * 1024) /* a chain of a dozen certificates */
 
 /* One reading of the configuration and the service made of it. A request keeps the one that it began with. */
 typedef struct generation {
@@ -190,44 +189,10 @@ static sb_status generation_new(sb_serve *s, sb_settings *set, generation **out,
 
 /* What is kept */
 
-/* A file with one line: its text without the line's end. */
-static sb_status read_secret_line(const char *path, sb_buf *out, sb_error *err)
-{
-    SB_TRY(sb_file_read_private(path, DATABASE_URI_MAX, out, err));
-    sb_str line = sb_str_trim(sb_buf_str(out));
-    if (line.len == 0 || !sb_str_is_text(line))
-        return sb_error_set(err, SB_E_USAGE, "a file of the configuration cannot be used",
-                            "%s: it does not hold exactly one line", "write the one value into it", path);
-    memmove(out->ptr, line.ptr, line.len);
-    out->ptr[line.len] = '\0';
-    out->len = line.len;
-    return SB_OK;
-}
-
-static sb_status open_pool(sb_serve *s, sb_error *err)
-{
-    const sb_settings *set = s->settings;
-    SB_AUTO(sb_buf) uri = SB_BUF_INIT;
-    SB_AUTOFREE resolved = NULL;
-    const char *database = set->database;
-    if (set->database_file) {
-        SB_TRY(read_secret_line(set->database_file, &uri, err));
-        database = sb_buf_cstr(&uri);
-    }
-    if (!strstr(database, "://") && database[0] != '/') { /* a file beside the configuration */
-        resolved = sb_settings_resolve(set, database);
-        if (!resolved)
-            return sb_error_nomem(err);
-        database = resolved;
-    }
-    sb_status status = sb_payer_pool(database, set->threads + set->export_workers + 2, &s->pool, err);
-    sb_buf_wipe(&uri);
-    return status;
-}
-
 static sb_status open_stores(sb_serve *s, sb_error *err)
 {
-    SB_TRY(open_pool(s, err));
+    const sb_settings *set = s->settings;
+    SB_TRY(sb_settings_pool(set, set->threads + set->export_workers + 2, &s->pool, err));
     SB_TRY(sb_clients_db(s->pool, s->clock, &s->clients, err));
     sb_grants_db_options grants = {.pool = s->pool,
                                    .clients = s->clients,

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* settings_database.h - the database that a configuration names, opened: for `serve`, and for the commands that work on
+ * the same one beside it. */
+#ifndef SB_PAYER_SETTINGS_DATABASE_H
+#define SB_PAYER_SETTINGS_DATABASE_H
+
+#include "payer/settings.h"
+#include "store/pool.h"
+
+/* Errors as sb_db_open(); SB_E_USAGE: the file that holds the database's URI cannot be used. */
+sb_status sb_settings_pool(const sb_settings *settings, unsigned connections, sb_pool **out, sb_error *err);
+
+#endif
