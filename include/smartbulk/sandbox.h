@@ -69,6 +69,9 @@ SB_PUBLIC const char *sb_sandbox_register_url(const sb_sandbox *sandbox); /* POS
 SB_PUBLIC const char *sb_sandbox_ca_file(const sb_sandbox *sandbox);      /* PEM; NULL without tls */
 SB_PUBLIC const char *sb_sandbox_data_dir(const sb_sandbox *sandbox);     /* the files that are served */
 
+/* Another one-time link that signs a browser in at the portal, as an administrator; the caller frees it. SB_E_IO. */
+SB_PUBLIC sb_status sb_sandbox_portal_link(const sb_sandbox *sandbox, char **out, sb_error *err);
+
 /* All tokens are unknown from now on, as after an incident; clients get new ones. Returns how many there were. */
 SB_PUBLIC size_t sb_sandbox_revoke_tokens(sb_sandbox *sandbox);
 

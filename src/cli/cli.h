@@ -19,6 +19,7 @@ cli_command cmd_audit;
 cli_command cmd_cancel;
 cli_command cmd_export;
 cli_command cmd_key;
+cli_command cmd_link;
 cli_command cmd_resume;
 cli_command cmd_sandbox;
 cli_command cmd_serve;

@@ -223,11 +223,13 @@ static int parse(sandbox_args *a, int argc, char **argv)
 
 /* Saying what is there */
 
-static json_t *ready_object(const sandbox_args *a, const sb_sandbox *s)
+static json_t *ready_object(const sandbox_args *a, const sb_sandbox *s, const char *link)
 {
     json_t *object = json_pack("{s:s, s:s, s:s, s:i, s:s, s:I}", "event", "ready", "fhirUrl", sb_sandbox_fhir_url(s),
                                "registerUrl", sb_sandbox_register_url(s), "port", (int)sb_sandbox_port(s), "dataDir",
                                sb_sandbox_data_dir(s), "pid", (json_int_t)getpid());
+    if (object)
+        (void)json_object_set_new(object, "portalLink", json_string(link));
     if (object && sb_sandbox_ca_file(s))
         (void)json_object_set_new(object, "caFile", json_string(sb_sandbox_ca_file(s)));
     if (object && a->options.client_id)
@@ -252,7 +254,7 @@ static int write_ready_file(const char *path, const char *line)
     return 1;
 }
 
-static void print_how_to(const sandbox_args *a, const sb_sandbox *s)
+static void print_how_to(const sandbox_args *a, const sb_sandbox *s, const char *link)
 {
     const char *ca = sb_sandbox_ca_file(s), *id = a->options.client_id;
     (void)printf("A payer to try is ready.\n\n"
@@ -262,6 +264,7 @@ static void print_how_to(const sandbox_args *a, const sb_sandbox *s)
                  sb_sandbox_fhir_url(s), sb_sandbox_data_dir(s));
     if (ca)
         (void)printf("  CA file        %s\n", ca);
+    (void)printf("  portal         %s\n", link);
     if (!id) {
         (void)printf("\nMake a key and register it (the answer has your client_id):\n\n"
                      "  smartbulk key new -o sandbox.jwk\n"
@@ -279,17 +282,22 @@ static void print_how_to(const sandbox_args *a, const sb_sandbox *s)
 
 static int say_ready(const sandbox_args *a, const sb_sandbox *s)
 {
-    json_t *object = ready_object(a, s);
+    sb_error err = SB_ERROR_INIT;
+    char *link = NULL;
+    if (sb_sandbox_portal_link(s, &link, &err) != SB_OK)
+        return cli_fail(&err, a->json);
+    json_t *object = ready_object(a, s, link);
     char *line = object ? json_dumps(object, JSON_COMPACT) : NULL;
     int code = line ? 0 : 1;
     if (line && a->json) {
         (void)printf("%s\n", line);
         code = cli_finish(0);
     } else if (!a->quiet) {
-        print_how_to(a, s);
+        print_how_to(a, s, link);
     }
     if (code == 0 && a->ready_file)
         code = write_ready_file(a->ready_file, line);
+    free(link);
     free(line);
     json_decref(object);
     return code;

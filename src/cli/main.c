@@ -27,6 +27,7 @@ static const struct {
     {"token", cmd_token, "print an access token, for scripts"},
     {"sandbox", cmd_sandbox, "run a payer to try things on"},
     {"serve", cmd_serve, "run a payer's side: let partners in, export to them"},
+    {"link", cmd_link, "let a person in at the portal of serve"},
     {"audit", cmd_audit, "check the payer's log of who was let in"},
     {NULL, NULL, NULL},
 };

@@ -12,8 +12,10 @@
 #include "payer/auth/replay_sqlite.h"
 #include "payer/data/generator.h"
 #include "payer/export/tree.h"
+#include "payer/portal/portal.h"
 #include "payer/routes/event_line.h"
 #include "payer/routes/service.h"
+#include "payer/state/schema.h"
 #include "payer/throwaway_ca.h"
 
 #define LIFETIME_S          300
@@ -23,6 +25,8 @@
 #define FAILURES_BURST      1000    /* a test suite's worth */
 #define FAILURES_PER_SECOND 100     /* 60 ms of a core for P-384 */
 #define WORKERS             2
+#define KEEP_S              3600
+#define PORTAL_CONNECTIONS  2
 
 struct sb_sandbox {
     char *dir; /* ours to write in */
@@ -37,6 +41,9 @@ struct sb_sandbox {
     sb_clients *clients;
     sb_replay *replay;
     sb_grants *grants;
+    sb_pool *pool; /* the portal's */
+    sb_portal_store *portal_store;
+    sb_portal *portal;
     sb_service *service;
     sb_server *server; /* NULL once it is stopped */
     unsigned port;
@@ -233,6 +240,22 @@ static sb_status open_server(sb_sandbox *s, const sb_sandbox_options *o, sb_erro
     return name_base_url(s, o, address, err);
 }
 
+static sb_status open_portal(sb_sandbox *s, const sb_sandbox_options *o, sb_error *err)
+{
+    SB_AUTOFREE path = sb_path_join(s->dir, "portal.db");
+    if (!path)
+        return sb_error_nomem(err);
+    SB_TRY(sb_payer_pool(path, PORTAL_CONNECTIONS, &s->pool, err));
+    SB_TRY(sb_portal_store_new(s->pool, s->clock, &s->portal_store, err));
+    sb_portal_options options = {.base_url = s->base_url,
+                                 .store = s->portal_store,
+                                 .registration =
+                                     o->no_registration ? SB_PORTAL_REGISTRATION_OFF : SB_PORTAL_REGISTRATION_OPEN,
+                                 .token_lifetime_s = sb_grants_lifetime_s(s->grants),
+                                 .export_keep_s = o->keep_seconds ? o->keep_seconds : KEEP_S};
+    return sb_portal_new(&options, &s->portal, err);
+}
+
 static sb_status open_service(sb_sandbox *s, const sb_sandbox_options *o, sb_error *err)
 {
     sb_service_options options = {.base_url = s->base_url,
@@ -246,6 +269,7 @@ static sb_status open_service(sb_sandbox *s, const sb_sandbox_options *o, sb_err
                                   .failures_per_second = FAILURES_PER_SECOND,
                                   .registration = !o->no_registration,
                                   .open_files = o->open_files,
+                                  .pages = sb_portal_pages(s->portal),
                                   .on_event = on_event,
                                   .on_event_impl = s};
     SB_TRY(sb_service_new(&options, &s->service, err));
@@ -272,6 +296,7 @@ sb_status sb_sandbox_start(const sb_sandbox_options *options, sb_sandbox **out, 
     SB_TRY(open_data(s, options, err));
     SB_TRY(open_stores(s, options, err));
     SB_TRY(open_jobs(s, options, err));
+    SB_TRY(open_portal(s, options, err));
     SB_TRY(open_service(s, options, err));
     *out = s;
     s = NULL;
@@ -305,6 +330,9 @@ void sb_sandbox_free(sb_sandbox *s)
         return;
     sb_sandbox_stop(s);
     sb_service_free(s->service);
+    sb_portal_free(s->portal);
+    sb_portal_store_free(s->portal_store);
+    sb_pool_free(s->pool);
     sb_jobs_free(s->jobs);
     sb_grants_free(s->grants);
     sb_replay_free(s->replay);
@@ -348,6 +376,16 @@ const char *sb_sandbox_ca_file(const sb_sandbox *sandbox)
 const char *sb_sandbox_data_dir(const sb_sandbox *sandbox)
 {
     return sandbox->data_dir;
+}
+
+sb_status sb_sandbox_portal_link(const sb_sandbox *sandbox, char **out, sb_error *err)
+{
+    char secret[SB_PORTAL_SECRET_SIZE];
+    sb_portal_person person;
+    SB_TRY(sb_portal_person_set(&person, SB_PORTAL_ADMINISTRATOR, SB_STR_LIT("sandbox"), err));
+    SB_TRY(sb_portal_link_new(sandbox->portal_store, &person, SB_PORTAL_LINK_MAX_S, secret, err));
+    *out = sb_portal_link_url(sandbox->base_url, secret);
+    return *out ? SB_OK : sb_error_nomem(err);
 }
 
 size_t sb_sandbox_revoke_tokens(sb_sandbox *sandbox)

@@ -13,6 +13,7 @@
 #include "fhir/instant.h"
 #include "payer/auth/client_db.h"
 #include "payer/auth/grants_db.h"
+#include "payer/portal/portal.h"
 #include "payer/routes/event_line.h"
 #include "payer/routes/service.h"
 #include "payer/settings.h"
@@ -27,6 +28,7 @@
 typedef struct generation {
     sb_serve *serve;
     sb_settings *settings;
+    sb_portal *portal; /* NULL: there is none */
     sb_service *service;
     sb_server_handler handler;
     atomic_uint refs;
@@ -48,6 +50,7 @@ struct sb_serve {
     sb_jobs *jobs;
     sb_clients *clients;
     sb_grants *grants;
+    sb_portal_store *portal_store;
     sb_proxies *proxies;
     sb_server *server; /* NULL once it is stopped */
     unsigned port;
@@ -101,6 +104,7 @@ static void generation_release(generation *g)
     if (!g || atomic_fetch_sub_explicit(&g->refs, 1, memory_order_acq_rel) > 1)
         return;
     sb_service_free(g->service);
+    sb_portal_free(g->portal);
     if (g->settings != g->serve->settings)
         sb_settings_free(g->settings);
     free(g);
@@ -157,13 +161,43 @@ static void on_release(void *impl, sb_server_request *request)
     request->context = NULL;
 }
 
-static sb_status generation_new(sb_serve *s, sb_settings *set, generation **out, sb_error *err)
+static sb_portal_registration portal_registration(sb_registration_mode mode)
 {
-    generation *g = calloc(1, sizeof(*g));
-    if (!g)
-        return sb_error_nomem(err);
-    *g = (generation){.serve = s, .settings = set};
-    atomic_init(&g->refs, 1);
+    switch (mode) {
+    case SB_REGISTRATION_OPEN:
+        return SB_PORTAL_REGISTRATION_OPEN;
+    case SB_REGISTRATION_PENDING:
+    case SB_REGISTRATION_TOKEN: /* who is signed in was invited; what they register is looked at all the same */
+        return SB_PORTAL_REGISTRATION_PENDING;
+    case SB_REGISTRATION_OFF:
+        break;
+    }
+    return SB_PORTAL_REGISTRATION_OFF;
+}
+
+static sb_status open_portal(generation *g, sb_error *err)
+{
+    const sb_serve *s = g->serve;
+    const sb_settings *set = g->settings;
+    sb_portal_options options = {.base_url = s->base_url,
+                                 .store = s->portal_store,
+                                 .user_header = set->portal_user_header,
+                                 .administrators = set->portal_administrators.items,
+                                 .administrator_count = set->portal_administrators.count,
+                                 .registration = portal_registration(set->registration),
+                                 .registration_scope = set->registration_scope,
+                                 .audit_file = s->settings->audit_file,
+                                 .token_lifetime_s = s->settings->token_lifetime_s,
+                                 .export_keep_s = s->settings->export_keep_s,
+                                 .exports_per_client = s->settings->exports_per_client,
+                                 .tokens_per_minute = set->tokens_per_minute};
+    return set->portal ? sb_portal_new(&options, &g->portal, err) : SB_OK;
+}
+
+static sb_status open_service(generation *g, sb_error *err)
+{
+    const sb_serve *s = g->serve;
+    const sb_settings *set = g->settings;
     sb_service_options options = {.base_url = s->base_url,
                                   .clients = s->clients,
                                   .grants = s->grants,
@@ -175,14 +209,29 @@ static sb_status generation_new(sb_serve *s, sb_settings *set, generation **out,
                                   .failures_per_second = SB_MAX(set->failures_per_minute / 60, 1u),
                                   .registration = set->registration != SB_REGISTRATION_OFF,
                                   .open_files = set->open_files,
+                                  .pages = g->portal ? sb_portal_pages(g->portal) : NULL,
                                   .on_event = on_event,
                                   .on_event_impl = g};
-    sb_status status = sb_service_new(&options, &g->service, err);
+    SB_TRY(sb_service_new(&options, &g->service, err));
+    g->handler = sb_service_handler(g->service);
+    return SB_OK;
+}
+
+static sb_status generation_new(sb_serve *s, sb_settings *set, generation **out, sb_error *err)
+{
+    generation *g = calloc(1, sizeof(*g));
+    if (!g)
+        return sb_error_nomem(err);
+    *g = (generation){.serve = s, .settings = set};
+    atomic_init(&g->refs, 1);
+    sb_status status = open_portal(g, err);
+    if (status == SB_OK)
+        status = open_service(g, err);
     if (status != SB_OK) {
+        sb_portal_free(g->portal);
         free(g);
         return status;
     }
-    g->handler = sb_service_handler(g->service);
     *out = g;
     return SB_OK;
 }
@@ -194,6 +243,7 @@ static sb_status open_stores(sb_serve *s, sb_error *err)
     const sb_settings *set = s->settings;
     SB_TRY(sb_settings_pool(set, set->threads + set->export_workers + 2, &s->pool, err));
     SB_TRY(sb_clients_db(s->pool, s->clock, &s->clients, err));
+    SB_TRY(sb_portal_store_new(s->pool, s->clock, &s->portal_store, err));
     sb_grants_db_options grants = {.pool = s->pool,
                                    .clients = s->clients,
                                    .clock = s->clock,
@@ -279,7 +329,7 @@ static sb_status listen_on(sb_serve *s, sb_error *err)
     return name_base_url(s, err);
 }
 
-static sb_status open_service(sb_serve *s, sb_error *err)
+static sb_status start_serving(sb_serve *s, sb_error *err)
 {
     static const sb_server_handler handler = {
         .begin = on_begin, .respond = on_respond, .refuse = on_refuse, .answered = on_answered, .release = on_release};
@@ -401,7 +451,7 @@ sb_status sb_serve_start(const sb_serve_options *options, sb_serve **out, sb_err
     SB_TRY(open_stores(s, err));
     SB_TRY(open_data(s, err));
     SB_TRY(open_jobs(s, err));
-    SB_TRY(open_service(s, err));
+    SB_TRY(start_serving(s, err));
     sb_log(SB_LOG_INFO, "serving %s on port %u", s->fhir_url, s->port);
     *out = s;
     s = NULL;
@@ -428,6 +478,7 @@ void sb_serve_free(sb_serve *s)
     sb_groups_free(s->groups);
     sb_rosters_free(s->rosters);
     sb_data_free(s->data);
+    sb_portal_store_free(s->portal_store);
     sb_pool_free(s->pool);
     sb_proxies_free(s->proxies);
     sb_settings_free(s->settings);
