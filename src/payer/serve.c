@@ -264,6 +264,7 @@ static sb_status open_jobs(sb_serve *s, sb_error *err)
 {
     const sb_settings *set = s->settings;
     sb_jobs_options jobs = {.state_dir = set->exports_folder,
+                            .pool = s->pool,
                             .data = s->data,
                             .groups = s->groups,
                             .clock = s->clock,

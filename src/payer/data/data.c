@@ -65,3 +65,11 @@ sb_status sb_data_open(const sb_data *data, const sb_data_type *type, size_t par
 {
     return data->ops->open(data->impl, type, part, fd, err);
 }
+
+sb_status sb_data_deletions(const sb_data *data, int64_t after_us, int64_t until_us, sb_data_deletion_visit *visit,
+                            void *context, sb_error *err)
+{
+    if (!data->ops->deletions)
+        return SB_OK;
+    return data->ops->deletions(data->impl, after_us, until_us, visit, context, err);
+}

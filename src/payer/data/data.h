@@ -50,6 +50,15 @@ typedef struct sb_data_type {
 /* Called for each resource in its stored order. Anything but SB_OK ends the scan, which returns it (fill `err`). */
 typedef sb_status sb_data_visit(void *context, const sb_data_line *line, sb_error *err);
 
+/* A resource that the source once had. Borrowed until the visitor returns. */
+typedef struct sb_data_deletion {
+    sb_str type, id;
+    sb_str patient; /* in whose compartment it was; empty: none */
+    int64_t deleted_us;
+} sb_data_deletion;
+
+typedef sb_status sb_data_deletion_visit(void *context, const sb_data_deletion *deletion, sb_error *err);
+
 /* What a source implements. `free` ends it; no other function is then running. */
 typedef struct sb_data_ops {
     const sb_data_type *(*types)(void *impl, size_t *count);
@@ -57,6 +66,9 @@ typedef struct sb_data_ops {
                       sb_error *err);
     sb_status (*open)(void *impl, const sb_data_type *type, size_t part, int *fd, sb_error *err);
     void (*free)(void *impl);
+    /* NULL: it does not know of any. */
+    sb_status (*deletions)(void *impl, int64_t after_us, int64_t until_us, sb_data_deletion_visit *visit, void *context,
+                           sb_error *err);
 } sb_data_ops;
 
 typedef struct sb_data sb_data;
@@ -78,6 +90,11 @@ sb_status sb_data_scan(const sb_data *data, const sb_data_type *type, size_t par
 /* A descriptor (read only, close-on-exec) on the very bytes that were indexed; the caller closes it. SB_E_IO when the
  * file is gone or has changed since: what was promised can then no longer be delivered. */
 sb_status sb_data_open(const sb_data *data, const sb_data_type *type, size_t part, int *fd, sb_error *err);
+
+/* What was deleted later than `after_us`, and not later than `until_us`; nothing where the source keeps no such record.
+ * A visitor must not use the source. Errors as sb_data_scan(). */
+sb_status sb_data_deletions(const sb_data *data, int64_t after_us, int64_t until_us, sb_data_deletion_visit *visit,
+                            void *context, sb_error *err);
 
 /* Is this a type whose resources carry a patient, by the R4 patient compartment as payers use it? */
 bool sb_data_type_in_compartment(sb_str type_name);

@@ -3,12 +3,18 @@
  *
  *            create()          a worker takes it         all files written, and min_seconds over
  *   (none) ───────────► QUEUED ────────────────► RUNNING ────────────────► DONE ──Expires──► (none)
- *                          │                        │ └──────────────────► FAILED ──Expires──► (none)
- *                          └────── delete() ────────┴─► (none), from any state
+ *                          ▲ │    its owner dies    │ └──────────────────► FAILED ──Expires──► (none)
+ *                          └─┼──────────────────────┤
+ *                            └───── delete() ───────┴─► (none), from any state
+ *
+ * They are rows of a database and files of a folder: with a pool and a folder that several processes share, a job is
+ * asked for at one, worked off at another and polled and fetched at any, and all survive a restart. Without a pool
+ * everything is this process's, and goes with it.
  *
  * Whoever asks is named by a client id, and a job is its creator's alone: to everybody else it is not there. What a
  * client may have is decided by the types that its token covers (the caller passes them) and by its groups: at the
- * kick-off, and again when the job runs, with the members of that moment. Knows nothing of HTTP; where an error means one particular answer, err->http_status says which (400, 403, 404, 429, 503).
+ * kick-off, and again when the job runs, with the members of that moment. Knows nothing of HTTP; where an error means
+ * one particular answer, err->http_status says which (400, 403, 404, 429, 503).
  *
  * All functions may be called from any thread. */
 #ifndef SB_PAYER_EXPORT_JOB_H
@@ -18,6 +24,7 @@
 
 #include "payer/data/groups.h"
 #include "smart/scopes.h"
+#include "store/pool.h"
 
 #define SB_JOB_ID_SIZE       33    /* 128 random bits in hex, and a NUL: the id cannot be guessed */
 #define SB_JOB_FILE_NAME_MAX 96    /* Type.NNN.ndjson: a type has at most 64 letters */
@@ -25,8 +32,19 @@
 
 typedef struct sb_jobs sb_jobs;
 
+/* How an export ended, for the audit log. Borrowed for the call. */
+typedef struct sb_job_end {
+    const char *id, *client;
+    const char *group;     /* "": none */
+    const sb_error *error; /* NULL: it is done */
+    int64_t members;       /* how many it may be about; < 0: not known                                    PDEX-08 */
+    uint64_t files, resources;
+} sb_job_end;
+
 typedef struct sb_jobs_options {
-    const char *state_dir;    /* made 0700 when missing; locked: one server a folder; copied */
+    const char *state_dir;    /* files; made 0700 when missing; copied. Without a pool: locked, one process a folder */
+    sb_pool *pool;            /* the payer's database, shared with other processes that have the same folder; borrowed.
+                              NULL: a database of its own in the folder, that goes with it */
     const sb_data *data;      /* borrowed for the life of the manager, as are the next two */
     const sb_groups *groups;  /* which clients may have which members */
     const sb_clock *clock;    /* NULL: the system's */
@@ -37,8 +55,11 @@ typedef struct sb_jobs_options {
     unsigned max_jobs;        /* jobs kept in all, finished ones included; 0: 1000. Beyond: 503 */
     unsigned keep_seconds;    /* from finished to Expires; 0: 3600 */
     unsigned retry_after_s;   /* what a poller is told to wait; 0: 1 */
+    unsigned manifest_files;  /* files of one partial manifest; 0: 1000 */
     uint64_t file_bytes;      /* filtered output is cut here; 0: 32 MiB. Source files are given as they are */
     bool open_files;          /* manifest says requiresAccessToken false                                     USE-02 */
+    void (*on_end)(void *impl, const sb_job_end *end); /* from a worker's thread; may be NULL */
+    void *on_end_impl;
 } sb_jobs_options;
 
 #define SB_JOBS_OPTIONS_INIT                                                                                           \
@@ -46,10 +67,11 @@ typedef struct sb_jobs_options {
         .state_dir = NULL                                                                                              \
     }
 
-/* Clears what a killed predecessor left in `jobs` and `gzip` of the folder, and starts the threads. Other names in the
- * folder are the caller's. SB_E_BUSY: another process has it. */
+/* Starts the threads. Without a pool it first clears what a killed predecessor left. Names in the folder other than
+ * `jobs`, `gzip`, `lock` and `jobs.db` are the caller's. SB_E_BUSY: another process has the folder. */
 sb_status sb_jobs_new(const sb_jobs_options *options, sb_jobs **out, sb_error *err);
-/* Stops the threads, removes every file it made (but the empty `lock`). Nobody else is using it. NULL is fine. */
+/* Stops the threads; jobs under way go back into the queue. Without a pool it removes all that it made (but the empty
+ * `lock`). Nobody else is using it. NULL is fine. */
 void sb_jobs_free(sb_jobs *jobs);
 SB_DEFINE_FREEP(sb_jobs)
 
@@ -76,7 +98,9 @@ typedef struct sb_job_request {
     sb_job_list others;   /* names of parameters that the caller does not know: refused, or passed over if lenient */
     sb_str since, until;  /* _since, _until: instants; empty: not given */
     sb_str output_format; /* _outputFormat; empty: NDJSON                                         EXP-03, STAT-08 */
-    bool lenient;         /* Prefer: handling=lenient: what is not supported is passed over, and said in a file of
+    sb_str export_type; /* exportType of $davinci-data-export; empty: not given                               PDEX-03 */
+    bool partial;       /* allowPartialManifests: a long list of files may come in pages                      STAT-04 */
+    bool lenient;       /* Prefer: handling=lenient: what is not supported is passed over, and said in a file of
                              the manifest's `error` list, instead of 400                                  EXP-04 */
 } sb_job_request;
 
@@ -106,12 +130,13 @@ typedef struct sb_job_status {
  */
 sb_status sb_jobs_status(sb_jobs *jobs, const char *client_id, sb_str job_id, sb_job_status *out, sb_error *err);
 
-/* The manifest of a job that is DONE, as JSON text. File URLs are `files_url` + "/" + name. transactionTime is the
+/* The manifest of a job that is DONE, as JSON text. File URLs are `job_url` + "/" + name. Where the request allowed
+ * partial manifests, one of several: `page` counts from 0, and its `link` leads to `job_url` + "?page=" + the next. transactionTime is the
  * moment the request was taken, or the data's newest meta.lastUpdated if that is later: as `_since` of the next export
  * it repeats nothing and skips nothing. SB_E_NOT_FOUND (404), SB_E_BUSY when not yet done.            STAT-04, FILE-08
  */
-sb_status sb_jobs_manifest(sb_jobs *jobs, const char *client_id, sb_str job_id, const char *files_url, sb_buf *out,
-                           sb_error *err);
+sb_status sb_jobs_manifest(sb_jobs *jobs, const char *client_id, sb_str job_id, unsigned page, const char *job_url,
+                           sb_buf *out, sb_error *err);
 
 /* An open output file. `fd` stays readable whatever happens to the job. */
 typedef struct sb_job_file {
@@ -142,8 +167,23 @@ sb_status sb_jobs_file_open(sb_jobs *jobs, const char *client_id, sb_str job_id,
 sb_status sb_jobs_file_covered(sb_jobs *jobs, const char *client_id, sb_str job_id, const char *type,
                                const sb_scopes *scopes, bool *covered, sb_error *err);
 
-/* Cancel the job or give its files up. Descriptors that are open stay good. SB_E_NOT_FOUND (404).            STAT-07 */
+/* Cancel the job or give its files up; whosever it is, if client_id is NULL (for who administers). Descriptors that are
+ * open stay good. SB_E_NOT_FOUND (404).                                                                     STAT-07 */
 sb_status sb_jobs_delete(sb_jobs *jobs, const char *client_id, sb_str job_id, sb_error *err);
+
+/* One job as who administers sees it. Borrowed for the call. */
+typedef struct sb_job_summary {
+    const char *id, *client;
+    const char *group; /* "": none */
+    sb_job_state state;
+    unsigned percent;
+    int64_t created_s, finished_s, expires_s; /* 0: not yet */
+    const char *why;                          /* it failed; else "" */
+} sb_job_summary;
+
+typedef sb_status sb_job_visit(void *context, const sb_job_summary *job, sb_error *err);
+/* All jobs of a client (NULL: of all), from the oldest; at most max_jobs there are. Anything but SB_OK ends it. */
+sb_status sb_jobs_each(sb_jobs *jobs, const char *client_id, sb_job_visit *visit, void *context, sb_error *err);
 
 /* Remove what has expired; a thread does this too, and every call above looks at Expires by itself. */
 void sb_jobs_sweep(sb_jobs *jobs);

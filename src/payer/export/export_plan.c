@@ -435,6 +435,25 @@ static bool leaves_members_out(const sb_members *members)
     return members && ((members->ids && !members->everyone) || members->opted_out);
 }
 
+/* Without _since everything that is there is given: what is not is not there. */
+bool sb_plan_wants_deletions(const sb_plan *plan, int64_t *after_us, int64_t *until_us)
+{
+    *after_us = plan->since_us;
+    *until_us = plan->until_us;
+    return plan->since_us != SB_UPDATED_NONE;
+}
+
+bool sb_plan_wants_deletion(const sb_plan *plan, const sb_data_deletion *deletion)
+{
+    const sb_type_filter *filter = filter_of(plan, deletion->type);
+    if (!filter || filter->limited)
+        return false;
+    if (!sb_data_type_in_compartment(deletion->type))
+        return true;
+    return (!plan->members || sb_members_have(plan->members, deletion->patient)) &&
+           (!plan->patients || sb_idset_has(plan->patients, deletion->patient));
+}
+
 sb_part_use sb_plan_part_use(const sb_plan *plan, const sb_data_type *type, size_t index)
 {
     const sb_data_part *part = &type->parts[index];

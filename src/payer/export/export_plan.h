@@ -28,6 +28,10 @@ sb_part_use sb_plan_part_use(const sb_plan *plan, const sb_data_type *type, size
 
 /* Is this line to be exported? */
 bool sb_plan_wants(const sb_plan *plan, const sb_data_type *type, const sb_data_line *line);
+/* Is anything to be told of what was deleted? Then when, and whether this deletion is to be told. Whether a search would
+ * have found the resource, nobody knows any more: it is told, unless the token's own limits could hide it.   STAT-04 */
+bool sb_plan_wants_deletions(const sb_plan *plan, int64_t *after_us, int64_t *until_us);
+bool sb_plan_wants_deletion(const sb_plan *plan, const sb_data_deletion *deletion);
 /* Is only a part of each resource of this type wanted? Then sb_plan_cut() appends it to `out`, one line without its
  * end, marked SUBSETTED; it holds `id`, `resourceType`, `meta` and what FHIR says may never be missing, too. */
 bool sb_plan_cuts(const sb_plan *plan, const sb_data_type *type);

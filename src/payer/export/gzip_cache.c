@@ -99,10 +99,10 @@ static sb_status compress_file(int from, int to, const char *path, sb_error *err
 /* Under another name until it is whole: whoever finds `path` finds all of it. */
 static sb_status make(int source_fd, const char *path, sb_error *err)
 {
-    SB_AUTOFREE part = sb_printf("%s.part", path);
+    SB_AUTOFREE part = sb_printf("%s.XXXXXX", path); /* another process may be making the same */
     if (!part)
         return sb_error_nomem(err);
-    SB_AUTOFD fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    SB_AUTOFD fd = mkostemp(part, O_CLOEXEC); /* 0600 */
     if (fd < 0)
         return sb_error_errno(err, "a compressed file could not be created", part, errno);
     sb_status status = compress_file(source_fd, fd, part, err);

@@ -18,15 +18,30 @@ static void under_way(const sb_job_status *status, sb_answer *answer)
     sb_answer_header(answer, "Cache-Control", "no-store");
 }
 
+/* ?page=N, as a partial manifest's link has it.                                                            STAT-04 */
+static bool read_page(const sb_server_request *request, unsigned *page)
+{
+    const sb_form_field *field = sb_form_find(&request->target.query, "page");
+    uint64_t number = 0;
+    bool ok = !field || sb_str_to_u64(field->value, UINT32_MAX, &number);
+    *page = (unsigned)number;
+    return ok;
+}
+
 static void done(sb_service *service, const sb_server_request *request, const sb_visit *visit,
                  const sb_job_status *status, sb_answer *answer)
 {
     char expires[SB_HTTP_DATE_SIZE];
     sb_error err = SB_ERROR_INIT;
-    SB_AUTOFREE files_url = sb_printf("%s/jobs/%.*s", service->fhir_url, (int)job_id(request).len, job_id(request).ptr);
+    unsigned page;
+    if (!read_page(request, &page)) {
+        sb_answer_outcome(answer, 404, "not-found", "there is no such page of the manifest");
+        return;
+    }
+    SB_AUTOFREE job_url = sb_printf("%s/jobs/%.*s", service->fhir_url, (int)job_id(request).len, job_id(request).ptr);
     sb_status got =
-        files_url ? sb_jobs_manifest(service->o.jobs, visit->client, job_id(request), files_url, &answer->body, &err)
-                  : sb_error_nomem(&err);
+        job_url ? sb_jobs_manifest(service->o.jobs, visit->client, job_id(request), page, job_url, &answer->body, &err)
+                : sb_error_nomem(&err);
     if (got != SB_OK) {
         sb_buf_clear(&answer->body);
         sb_answer_error(answer, &err);
