@@ -160,6 +160,25 @@ static void every_key_is_found_by_its_name(void **state)
         assert_int_equal(sb_settings_find_key(sb_settings_keys[i].section, sb_str_from(sb_settings_keys[i].name)), i);
 }
 
+/* docs/serve.yaml: as it stands, and with every comment taken from a key. */
+static void the_documented_file_is_right_and_names_every_key(void **state)
+{
+    (void)state;
+    mistakes m = {.count = 0};
+    SB_AUTOPTR(sb_settings) s = NULL;
+    SB_AUTO(sb_buf) text = SB_BUF_INIT;
+    sb_error err = SB_ERROR_INIT;
+    if (sb_settings_load(SB_TEST_DOCS "/serve.yaml", note, &m, &s, &err) != SB_OK)
+        fail_msg("%s", m.text);
+    assert_int_equal(sb_file_read(SB_TEST_DOCS "/serve.yaml", 1 << 20, &text, NULL), SB_OK);
+    for (size_t i = 0; i < sb_settings_key_count; i++) {
+        char key[80];
+        (void)snprintf(key, sizeof(key), "%s:", sb_settings_keys[i].name);
+        if (!strstr(sb_buf_cstr(&text), key))
+            fail_msg("docs/serve.yaml does not explain %s.%s", sb_settings_keys[i].section, sb_settings_keys[i].name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +189,7 @@ int main(void)
         cmocka_unit_test(members_data_is_not_sent_in_clear),
         cmocka_unit_test(a_password_in_the_file_is_refused_and_not_repeated),
         cmocka_unit_test(every_key_is_found_by_its_name),
+        cmocka_unit_test(the_documented_file_is_right_and_names_every_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
