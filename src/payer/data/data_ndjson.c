@@ -330,6 +330,7 @@ static sb_status folder_scan(void *impl, const sb_data_type *type, size_t part, 
     SB_TRY(folder_open(impl, type, part, &fd, err));
     SB_AUTO(sb_line_reader) reader;
     sb_line_reader_init(&reader, fd, type->parts[part].name);
+    reader.sums = false; /* it was summed when it was indexed */
     sb_line_space space;
     for (;;) {
         sb_str line;
