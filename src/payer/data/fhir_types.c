@@ -189,3 +189,21 @@ bool sb_fhir_type_shared(sb_str name)
 {
     return name.len > 0 && listed(shared, SB_ARRAY_LEN(shared), name);
 }
+
+size_t sb_fhir_type_count(void)
+{
+    return SB_ARRAY_LEN(compartment) + SB_ARRAY_LEN(others);
+}
+
+/* The two lists merged. */
+const char *sb_fhir_type_at(size_t index)
+{
+    size_t a = 0, b = 0;
+    const char *name = NULL;
+    for (size_t i = 0; i <= index; i++) {
+        bool first =
+            b == SB_ARRAY_LEN(others) || (a < SB_ARRAY_LEN(compartment) && strcmp(compartment[a], others[b]) < 0);
+        name = first ? compartment[a++] : others[b++];
+    }
+    return name;
+}

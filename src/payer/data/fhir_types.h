@@ -9,5 +9,8 @@
 bool sb_fhir_type_known(sb_str name);
 /* Is it about no patient, so that it may accompany anybody's data (Organization, Practitioner …)? */
 bool sb_fhir_type_shared(sb_str name);
+/* All of them, in alphabetical order. */
+size_t sb_fhir_type_count(void);
+const char *sb_fhir_type_at(size_t index);
 
 #endif
