@@ -51,6 +51,8 @@ void sb_plan_free(sb_plan *plan)
     free(plan);
 }
 
+#define DELTA "hl7.fhir.us.davinci-pdex#provider-delta"
+
 /* Refusing */
 
 #define SHOWN_MAX 80 /* of a stranger's text in an answer: enough to recognise it */
@@ -360,6 +362,38 @@ static sb_status plan_format(planner *p, sb_error *err)
     return bad(err, "_outputFormat", format, "is not offered", "ask for application/fhir+ndjson");
 }
 
+/* What each is for is the asker's affair; what is given is the same.                                        PDEX-03 */
+static sb_status plan_export_type(planner *p, sb_error *err)
+{
+    static const sb_str names[] = {SB_STR_LIT("hl7.fhir.us.davinci-pdex#provider-download"),
+                                   SB_STR_LIT("hl7.fhir.us.davinci-pdex#provider-snapshot"), SB_STR_LIT(DELTA),
+                                   SB_STR_LIT("hl7.fhir.us.davinci-pdex#payertopayer"),
+                                   SB_STR_LIT("hl7.fhir.us.davinci-atr")};
+    sb_str type = p->request->export_type;
+    if (sb_str_eq(type, SB_STR_LIT(DELTA)) && p->request->since.len == 0)
+        return bad(err, "exportType", type, "needs _since", "say since when, or ask for provider-download");
+    for (size_t i = 0; i < SB_ARRAY_LEN(names); i++) {
+        if (type.len == 0 || sb_str_eq(type, names[i]))
+            return SB_OK;
+    }
+    return bad(
+        err, "exportType", type, "is not offered",
+        "ask for hl7.fhir.us.davinci-pdex#provider-download, #provider-snapshot, #provider-delta or #payertopayer");
+}
+
+/* Parameters that are none of ours. */
+static sb_status plan_others(planner *p, sb_error *err)
+{
+    for (size_t i = 0; i < p->request->others.count; i++) {
+        sb_str name = p->request->others.items[i];
+        bool organize = sb_str_eq(name, SB_STR_LIT("organizeOutputBy"));
+        SB_TRY(pass_over(p, "parameter", name,
+                         organize ? "is not supported: every file is of one resource type" : "is not supported",
+                         "leave it out", err));
+    }
+    return SB_OK;
+}
+
 sb_status sb_plan_new(const sb_data *data, const sb_members *members, const sb_job_request *request, sb_plan **out,
                       sb_error *err)
 {
@@ -369,13 +403,13 @@ sb_status sb_plan_new(const sb_data *data, const sb_members *members, const sb_j
     plan->members = members;
     planner p = {plan, data, request};
     SB_TRY(plan_format(&p, err));
+    SB_TRY(plan_export_type(&p, err));
     SB_TRY(plan_times(&p, err));
     SB_TRY(plan_patients(&p, err));
     SB_TRY(plan_types(&p, err));
     SB_TRY(plan_filters(&p, err));
     SB_TRY(plan_elements(&p, err));
-    for (size_t i = 0; i < request->others.count; i++)
-        SB_TRY(pass_over(&p, "parameter", request->others.items[i], "is not supported", "leave it out", err));
+    SB_TRY(plan_others(&p, err));
     *out = plan;
     plan = NULL;
     return SB_OK;

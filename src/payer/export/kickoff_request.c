@@ -6,10 +6,10 @@
 
 #include "fhir/parameters.h"
 
-typedef enum parameter_kind { LIST, SINGLE, PASSED } parameter_kind;
+typedef enum parameter_kind { LIST, SINGLE, TRUTH, PASSED } parameter_kind;
 
 /* PASSED: what changes nothing of what is given, and may be passed over without a word: _format is about answers that
- * are JSON anyway, allowPartialManifests permits what need not be done. */
+ * are JSON anyway. */
 static const struct {
     const char *name;
     parameter_kind kind;
@@ -23,7 +23,8 @@ static const struct {
     {"_until", SINGLE, offsetof(sb_kickoff, until)},
     {"_outputFormat", SINGLE, offsetof(sb_kickoff, output_format)},
     {"_format", PASSED, 0},
-    {"allowPartialManifests", PASSED, 0},
+    {"exportType", SINGLE, offsetof(sb_kickoff, export_type)},
+    {"allowPartialManifests", TRUTH, offsetof(sb_kickoff, partial)},
 };
 
 void sb_kickoff_cleanup(sb_kickoff *k)
@@ -61,14 +62,28 @@ static sb_status list_add(sb_kickoff_list *list, const char *name, sb_str value,
     return SB_OK;
 }
 
+static sb_status set_truth(bool *truth, const char *name, sb_str value, sb_error *err)
+{
+    *truth = sb_str_eq(value, SB_STR_LIT("true"));
+    return *truth || sb_str_eq(value, SB_STR_LIT("false")) ? SB_OK : bad(err, name, "is neither true nor false");
+}
+
+static bool is_known(const sb_kickoff *k, size_t i, const char *name)
+{
+    bool davincis = known[i].offset == offsetof(sb_kickoff, export_type) && known[i].kind == SINGLE;
+    return strcmp(known[i].name, name) == 0 && (k->davinci || !davincis);
+}
+
 static sb_status add(sb_kickoff *k, const char *name, sb_str value, sb_error *err)
 {
     for (size_t i = 0; i < SB_ARRAY_LEN(known); i++) {
-        if (strcmp(known[i].name, name) != 0)
+        if (!is_known(k, i, name))
             continue;
         void *at = (char *)k + known[i].offset;
         if (known[i].kind == LIST)
             return list_add(at, name, value, err);
+        if (known[i].kind == TRUTH)
+            return set_truth(at, name, value, err);
         if (known[i].kind == PASSED)
             return SB_OK;
         sb_str *single = at;
@@ -100,7 +115,14 @@ sb_status sb_kickoff_from_query(const sb_form *query, sb_kickoff *out, sb_error 
     return SB_OK;
 }
 
-/* Only numbers, truths and resources have no text: none of what is known here is one, but PASSED. */
+static sb_str text_of(const sb_parameter *parameter)
+{
+    if (parameter->kind == SB_PARAMETER_BOOLEAN)
+        return parameter->boolean ? SB_STR_LIT("true") : SB_STR_LIT("false");
+    return sb_str_from(parameter->text ? parameter->text : "");
+}
+
+/* Only numbers and resources have no text: none of what is known here is one, but PASSED. */
 sb_status sb_kickoff_from_parameters(const json_t *document, sb_kickoff *out, sb_error *err)
 {
     size_t at = 0;
@@ -109,8 +131,7 @@ sb_status sb_kickoff_from_parameters(const json_t *document, sb_kickoff *out, sb
         bool reference = strcmp(parameter.name, "patient") == 0;
         if (reference && parameter.kind != SB_PARAMETER_REFERENCE)
             return bad(err, "patient", "is not a valueReference");
-        sb_str value = sb_str_from(parameter.text ? parameter.text : "");
-        SB_TRY(add(out, parameter.name, value, err));
+        SB_TRY(add(out, parameter.name, text_of(&parameter), err));
     }
     return SB_OK;
 }
@@ -130,4 +151,6 @@ void sb_kickoff_fill(const sb_kickoff *k, sb_job_request *request)
     request->since = k->since;
     request->until = k->until;
     request->output_format = k->output_format;
+    request->export_type = k->export_type;
+    request->partial = k->partial;
 }

@@ -20,7 +20,9 @@ typedef struct sb_kickoff_list {
 typedef struct sb_kickoff {
     sb_kickoff_list types, elements, patients, type_filters;
     sb_kickoff_list others; /* names of parameters that are not known here                                    EXP-04 */
-    sb_str since, until, output_format;
+    sb_str since, until, output_format, export_type;
+    bool davinci; /* set by the caller before: it is $davinci-data-export, which has an exportType            PDEX-02 */
+    bool partial;
 } sb_kickoff;
 
 #define SB_KICKOFF_INIT                                                                                                \

@@ -4,13 +4,14 @@
 #include "base/json.h"
 #include "payer/routes/service_internal.h"
 
-#define OAUTH_URIS   "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
-#define SECURITY     "http://terminology.hl7.org/CodeSystem/restful-security-service"
-#define BULK_DATA    "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"
-#define EXPORT       "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export"
-#define GROUP_EXPORT "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/group-export"
-#define PAT_EXPORT   "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export"
-#define BEGAN        "2026-11-25" /* when these documents last changed */
+#define OAUTH_URIS     "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+#define SECURITY       "http://terminology.hl7.org/CodeSystem/restful-security-service"
+#define BULK_DATA      "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"
+#define EXPORT         "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export"
+#define GROUP_EXPORT   "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/group-export"
+#define DAVINCI_EXPORT "http://hl7.org/fhir/us/davinci-atr/OperationDefinition/davinci-data-export"
+#define PAT_EXPORT     "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export"
+#define BEGAN          "2026-11-25" /* when these documents last changed */
 
 static json_t *algs(void)
 {
@@ -66,11 +67,13 @@ void sb_route_metadata(sb_service *service, sb_server_request *request, sb_visit
 {
     (void)request, (void)visit;
     SB_AUTOJSON rest =
-        json_pack("{s:s, s:o, s:[{s:s, s:[o]}, {s:s, s:[{s:s}, {s:s}], s:[{s:s, s:s}, {s:s, s:s}], s:[o]}], s:[o]}",
+        json_pack("{s:s, s:o, s:[{s:s, s:[o]}, {s:s, s:[{s:s}, {s:s}], s:[{s:s, s:s}, {s:s, s:s}, {s:s, s:s}], s:[o, "
+                  "{s:s, s:s}]}], s:[o]}",
                   "mode", "server", "security", security(service), "resource", "type", "Patient", "operation",
                   operation(PAT_EXPORT), "type", "Group", "interaction", "code", "read", "code", "search-type",
-                  "searchParam", "name", "identifier", "type", "token", "name", "name", "type", "string", "operation",
-                  operation(GROUP_EXPORT), "operation", operation(EXPORT));
+                  "searchParam", "name", "identifier", "type", "token", "name", "name", "type", "string", "name",
+                  "characteristic", "type", "token", "operation", operation(GROUP_EXPORT), "name",
+                  "davinci-data-export", "definition", DAVINCI_EXPORT, "operation", operation(EXPORT));
     SB_AUTOJSON statement =
         rest ? json_pack("{s:s, s:s, s:s, s:s, s:{s:s, s:s}, s:{s:s, s:s}, s:s, s:[s, s], s:[s], s:[O]}",
                          "resourceType", "CapabilityStatement", "status", "active", "date", BEGAN, "kind", "instance",

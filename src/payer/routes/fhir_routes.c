@@ -14,6 +14,7 @@ const sb_route sb_fhir_routes[] = {
     {"POST", "fhir/Patient/$export", sb_route_kickoff_post, BODY_MAX, SB_ROUTE_BEARER, "kickoff"},
     {"GET", "fhir/Group/*/$export", sb_route_kickoff_get, 0, SB_ROUTE_BEARER, "kickoff"},
     {"POST", "fhir/Group/*/$export", sb_route_kickoff_post, BODY_MAX, SB_ROUTE_BEARER, "kickoff"},
+    {"POST", "fhir/Group/*/$davinci-data-export", sb_route_kickoff_post, BODY_MAX, SB_ROUTE_BEARER, "kickoff"},
     {"GET", "fhir/Group", sb_route_groups, 0, SB_ROUTE_BEARER, "groups"},
     {"GET", "fhir/Group/*", sb_route_group, 0, SB_ROUTE_BEARER, "groups"},
     {"GET", "fhir/jobs/*", sb_route_job_status, 0, SB_ROUTE_BEARER, "status"},

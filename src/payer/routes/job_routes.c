@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* job_routes.c - an export under way and done: its status, its manifest, its files, its end.      STAT-*, FILE-*,
  * USE-02 */
+#include <stdio.h>
+
 #include "http/accept.h"
 #include "http/retry.h"
 #include "payer/routes/service_internal.h"
@@ -77,11 +79,28 @@ void sb_route_job_status(sb_service *service, sb_server_request *request, sb_vis
     }
 }
 
+static void refuse_job(sb_visit *visit, const sb_error *err, sb_answer *answer)
+{
+    if (err->http_status == 404)
+        visit->reason = "export_unknown";
+    sb_answer_error(answer, err);
+}
+
+/* The ids we give are hex: anything else is nobody's. */
+static void note_job(sb_visit *visit, const sb_server_request *request)
+{
+    sb_str id = job_id(request);
+    if (id.len == SB_JOB_ID_SIZE - 1 && sb_str_is_text(id))
+        (void)snprintf(visit->job, sizeof(visit->job), "%.*s", (int)id.len, id.ptr);
+}
+
 void sb_route_job_delete(sb_service *service, sb_server_request *request, sb_visit *visit, sb_answer *answer)
 {
     sb_error err = SB_ERROR_INIT;
+    note_job(visit, request);
+    visit->audit = "export.deleted";
     if (sb_jobs_delete(service->o.jobs, visit->client, job_id(request), &err) != SB_OK)
-        sb_answer_error(answer, &err);
+        refuse_job(visit, &err, answer);
     else
         answer->status = 202; /* STAT-07 */
 }
@@ -131,6 +150,10 @@ void sb_route_job_file(sb_service *service, sb_server_request *request, sb_visit
     sb_error err = SB_ERROR_INIT;
     SB_AUTO(sb_job_file) file = SB_JOB_FILE_INIT;
     sb_str name = request->target.segments[3];
+    note_job(visit, request);
+    visit->audit = "export.file"; /* members' data leaves the house                                         PDEX-08 */
+    (void)snprintf(visit->detail, sizeof(visit->detail), "%.*s",
+                   sb_str_is_text(name) ? (int)SB_MIN(name.len, (size_t)SB_JOB_FILE_NAME_MAX) : 0, name.ptr);
     bool gzip = sb_server_header_any(request, "Accept-Encoding", wants_gzip, NULL);
     if (!visit->grant && sb_server_header_count(request, "Authorization") > 0) {
         visit->reason = "token_for_open_file"; /* as object stores do                                        USE-02 */
@@ -139,7 +162,7 @@ void sb_route_job_file(sb_service *service, sb_server_request *request, sb_visit
     }
     if (sb_jobs_file_open(service->o.jobs, visit->grant ? visit->client : NULL, job_id(request), name, gzip, &file,
                           &err) != SB_OK)
-        sb_answer_error(answer, &err);
+        refuse_job(visit, &err, answer);
     else if (visit->grant && !covers_file(service, request, visit, name))
         sb_bearer_insufficient(visit, answer, "system/*.rs");
     else

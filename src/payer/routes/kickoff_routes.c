@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kickoff_routes.c - $export at its three levels, by GET and POST.                                   EXP-01 … EXP-06 */
+#include <stdio.h>
+
 #include "base/json.h"
 #include "fhir/parameters.h"
 #include "http/accept.h"
@@ -48,9 +50,51 @@ static void read_level(const sb_server_request *request, sb_job_request *out)
     out->group_id = request->target.segments[2];
 }
 
+static const char *level_name(sb_job_level level)
+{
+    static const char *const names[] = {"system", "patient", "group"};
+    return names[level];
+}
+
+/* What the audit log is to know, whatever becomes of it. Types are as they were asked for.                  PDEX-08 */
+static void note_request(sb_visit *visit, const sb_job_request *job)
+{
+    SB_AUTO(sb_buf) text = SB_BUF_INIT;
+    bool ok = sb_buf_printf(&text, "%s export", level_name(job->level));
+    for (size_t i = 0; ok && i < job->types.count && text.len < sizeof(visit->detail); i++)
+        ok = sb_buf_printf(&text, "%s%.*s", i == 0 ? " of " : ",", (int)job->types.items[i].len,
+                           job->types.items[i].ptr ? job->types.items[i].ptr : "");
+    if (ok && job->patients.count > 0)
+        ok = sb_buf_printf(&text, ", of listed members");
+    if (!ok || !sb_str_is_text(sb_buf_str(&text)))
+        sb_buf_clear(&text);
+    (void)snprintf(visit->detail, sizeof(visit->detail), "%s", sb_buf_cstr(&text));
+    (void)snprintf(visit->group, sizeof(visit->group), "%.*s", (int)SB_MIN(job->group_id.len, (size_t)SB_DATA_ID_MAX),
+                   job->group_id.ptr ? job->group_id.ptr : "");
+    if (job->patients.count > 0)
+        visit->members = (int64_t)job->patients.count;
+}
+
+static const char *reason_of(int http_status)
+{
+    switch (http_status) {
+    case 403:
+        return "scope_insufficient";
+    case 404:
+        return "group_unknown";
+    case 429:
+        return "too_many_exports";
+    case 503:
+        return "server_full";
+    default:
+        return "kickoff_refused";
+    }
+}
+
 static void refuse(sb_visit *visit, const sb_error *err, unsigned retry_after_s, sb_answer *answer)
 {
-    visit->reason = "kickoff_refused";
+    visit->reason = reason_of(err->http_status);
+    visit->audit = "export.refused";
     sb_answer_error(answer, err);
     if (err->http_status == 429 || err->http_status == 503)
         sb_answer_header(answer, "Retry-After", "%u", retry_after_s); /* EXP-04 */
@@ -73,12 +117,15 @@ static void start(sb_service *service, const sb_server_request *request, sb_visi
                           .lenient = sb_server_header_any(request, "Prefer", prefers_lenient, NULL)};
     read_level(request, &job);
     sb_kickoff_fill(kickoff, &job);
+    note_request(visit, &job);
     sb_status status = url ? sb_jobs_create(service->o.jobs, &job, id, &retry_after_s, &err) : sb_error_nomem(&err);
     if (status != SB_OK) {
         refuse(visit, &err, retry_after_s, answer);
         return;
     }
     (void)atomic_fetch_add(&service->exports, 1);
+    visit->audit = "export.started";
+    memcpy(visit->job, id, sizeof(visit->job));
     answer->status = 202;
     sb_answer_header(answer, "Content-Location", "%s/jobs/%s", service->fhir_url, id);
     sb_answer_header(answer, "Cache-Control", "no-store");
@@ -121,6 +168,7 @@ void sb_route_kickoff_post(sb_service *service, sb_server_request *request, sb_v
         sb_answer_outcome(answer, 400, "invalid", err.why);
         return;
     }
+    kickoff.davinci = sb_target_at(&request->target, 3, "$davinci-data-export"); /* PDEX-02 */
     if (sb_kickoff_from_parameters(document, &kickoff, &err) != SB_OK)
         refuse(visit, &err, 0, answer);
     else

@@ -500,6 +500,71 @@ static void open_files_take_no_token(void **state)
     expect(f, "GET", "/fhir/jobs/00000000000000000000000000000000/Patient.000.ndjson", NULL, "", 404, NULL);
 }
 
+/* Da Vinci */
+
+static void a_da_vinci_export_is_one_of_a_group_with_a_type_of_its_own(void **state)
+{
+    fixture *f = *state;
+    SB_AUTOFREE auth = bearer(f, 1, "system/*.read");
+    SB_AUTOFREE headers = with(auth, ASYNC FHIR_TYPE);
+    static const struct {
+        const char *target, *parameters;
+        unsigned status;
+    } cases[] = {
+#define TYPE(x) "{\"name\":\"exportType\",\"valueCanonical\":\"hl7.fhir.us.davinci-" x "\"}"
+#define SINCE   "{\"name\":\"_since\",\"valueInstant\":\"2026-01-01T00:00:00Z\"}"
+#define DAVINCI "/fhir/Group/all/$davinci-data-export"
+        {DAVINCI, TYPE("pdex#provider-download"), 202},
+        {DAVINCI, TYPE("pdex#payertopayer"), 202},
+        {DAVINCI, TYPE("atr"), 202},
+        {DAVINCI, "{\"name\":\"_type\",\"valueString\":\"Patient\"}", 202},
+        {DAVINCI, TYPE("pdex#provider-delta"), 400},
+        {DAVINCI, TYPE("pdex#provider-delta") "," SINCE, 202},
+        {DAVINCI, TYPE("pdex#everything"), 400},
+        {DAVINCI, TYPE("atr") "," TYPE("atr"), 400},
+        {"/fhir/Group/none/$davinci-data-export", TYPE("atr"), 404},
+        {"/fhir/Group/all/$export", TYPE("atr"), 400},
+        {"/fhir/Group/all/$export", "{\"name\":\"allowPartialManifests\",\"valueBoolean\":true}", 202},
+        {"/fhir/Group/all/$export", "{\"name\":\"allowPartialManifests\",\"valueString\":\"maybe\"}", 400},
+        {"/fhir/Group/all/$export", "{\"name\":\"organizeOutputBy\",\"valueString\":\"Patient\"}", 400},
+        {"/fhir/$davinci-data-export", TYPE("atr"), 404},
+    };
+    for (size_t i = 0; i < SB_ARRAY_LEN(cases); i++) {
+        SB_AUTOFREE body = sb_printf("{\"resourceType\":\"Parameters\",\"parameter\":[%s]}", cases[i].parameters);
+        expect(f, "POST", cases[i].target, headers, body, cases[i].status, NULL);
+    }
+    expect(f, "GET", DAVINCI, headers, "", 405, NULL);
+}
+
+static void a_partial_manifest_leads_to_the_next(void **state)
+{
+    fixture *f = *state;
+    f->jobs_options.manifest_files = 2;
+    fixture_reopen(f);
+    SB_AUTOFREE auth = bearer(f, 1, "system/*.read");
+    SB_AUTOFREE whole_status = kick_off(f, auth, EXPORT);
+    SB_AUTOFREE status = kick_off(f, auth, EXPORT "?allowPartialManifests=true");
+    SB_AUTOJSON whole = manifest_of(f, auth, whole_status);
+    assert_null(json_object_get(whole, "link")); /* who did not allow it would not look for it */
+    size_t left = json_array_size(json_object_get(whole, "output"));
+    SB_AUTOFREE at = sb_str_dup(sb_str_from(status));
+    while (at) {
+        SB_AUTOJSON page = manifest_of(f, auth, at);
+        const json_t *next = json_array_get(json_object_get(page, "link"), 0);
+        size_t files = json_array_size(json_object_get(page, "output"));
+        assert_true(files > 0 && files <= 2 && files <= left);
+        left -= files;
+        sb_charp_cleanup(&at);
+        if (next)
+            at = sb_str_dup(sb_str_from(sb_json_str(next, "url") + strlen(BASE)));
+    }
+    assert_int_equal(left, 0);
+    SB_AUTOFREE beyond = sb_printf("%s?page=99", status);
+    SB_AUTOFREE no_number = sb_printf("%s?page=x", status);
+    expect(f, "GET", beyond, auth, "", 404, NULL);
+    expect(f, "GET", no_number, auth, "", 404, NULL);
+}
+
 /* Groups */
 
 static void groups_are_for_those_whose_scope_says_so(void **state)
@@ -588,6 +653,8 @@ int main(void)
         WITH_SERVICE(open_files_take_no_token),
         WITH_SERVICE(groups_are_for_those_whose_scope_says_so),
         WITH_SERVICE(groups_come_in_pages),
+        WITH_SERVICE(a_da_vinci_export_is_one_of_a_group_with_a_type_of_its_own),
+        WITH_SERVICE(a_partial_manifest_leads_to_the_next),
     };
     return cmocka_run_group_tests(tests, fixture_keys, fixture_keys_free);
 }
