@@ -29,8 +29,8 @@ static const char *const migrations[] = {
     "CREATE TABLE rosters (id TEXT PRIMARY KEY, name TEXT NOT NULL, resource TEXT NOT NULL, changed_s BIGINT NOT NULL);"
     "CREATE TABLE roster_identifiers (roster_id TEXT NOT NULL, system TEXT NOT NULL, value TEXT NOT NULL);"
     "CREATE INDEX roster_identifiers_value ON roster_identifiers (value);"
-    "CREATE TABLE roster_members (roster_id TEXT NOT NULL, patient_id TEXT NOT NULL,"
-    " PRIMARY KEY (roster_id, patient_id));"
+    "CREATE TABLE roster_members (roster_id TEXT NOT NULL, patient_id TEXT NOT NULL, from_s BIGINT NOT NULL,"
+    " until_s BIGINT NOT NULL, PRIMARY KEY (roster_id, patient_id));"
     "CREATE TABLE roster_clients (client_id TEXT NOT NULL, roster_id TEXT NOT NULL,"
     " PRIMARY KEY (client_id, roster_id));"
     /* Members who said no; looked at when an export runs.                                                   PDEX-07 */
