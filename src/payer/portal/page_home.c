@@ -59,8 +59,9 @@ static void rules(sb_turn *t)
     const sb_portal_options *o = &t->portal->o;
     SB_HTML(&t->html, "<section class=\"card\"><h2>Rules</h2><dl><dt>Who you are</dt><dd>A client assertion "
                       "(<code>private_key_jwt</code>) for every token request, signed with ");
-    for (const char *const *alg = sb_service_algs; *alg; alg++)
-        SB_HTML(&t->html, "{}<code>{}</code>", alg == sb_service_algs ? "" : " or ", *alg);
+    const char *const *algs = t->service->o.algs;
+    for (const char *const *alg = algs; *alg; alg++)
+        SB_HTML(&t->html, "{}<code>{}</code>", alg == algs ? "" : " or ", *alg);
     SB_HTML(&t->html, "; <code>exp</code> at most 300 s ahead, <code>jti</code> never twice</dd>");
     rule(t, "A token lives", o->token_lifetime_s, "seconds");
     if (o->tokens_per_minute > 0)

@@ -13,11 +13,11 @@
 #define PAT_EXPORT     "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export"
 #define BEGAN          "2026-11-25" /* when these documents last changed */
 
-static json_t *algs(void)
+static json_t *algs(const sb_service *service)
 {
     json_t *list = json_array();
-    for (size_t i = 0; list && sb_service_algs[i]; i++)
-        (void)json_array_append_new(list, json_string(sb_service_algs[i])); /* a NULL is refused */
+    for (size_t i = 0; list && service->o.algs[i]; i++)
+        (void)json_array_append_new(list, json_string(service->o.algs[i])); /* a NULL is refused */
     return list;
 }
 
@@ -42,7 +42,7 @@ void sb_route_smart_configuration(sb_service *service, sb_server_request *reques
     SB_AUTOJSON document = json_pack(
         "{s:s, s:s, s:[s], s:[s], s:o, s:o, s:[s, s, s]}", "issuer", service->o.base_url, "token_endpoint",
         service->token_url, "grant_types_supported", "client_credentials", "token_endpoint_auth_methods_supported",
-        "private_key_jwt", "token_endpoint_auth_signing_alg_values_supported", algs(), "scopes_supported",
+        "private_key_jwt", "token_endpoint_auth_signing_alg_values_supported", algs(service), "scopes_supported",
         scopes_supported(service), "capabilities", "client-confidential-asymmetric", "permission-v1", "permission-v2");
     if (document && service->o.registration &&
         json_object_set_new(document, "registration_endpoint", json_string(service->register_url)) != 0)

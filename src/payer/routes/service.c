@@ -4,7 +4,7 @@
 
 #include "payer/routes/service_internal.h"
 
-const char *const sb_service_algs[] = {"RS384", "ES384", NULL};
+static const char *const default_algs[] = {"RS384", "ES384", NULL}; /* AUTH-02 */
 
 static const sb_route *const tables[] = {sb_oauth_routes, sb_fhir_routes};
 
@@ -190,10 +190,12 @@ sb_status sb_service_new(const sb_service_options *options, sb_service **out, sb
     if (!service->base_url || !service->fhir_url || !service->token_url || !service->register_url)
         return sb_error_nomem(err);
     service->o.base_url = service->base_url;
+    service->o.algs = options->algs ? options->algs : default_algs;
     sb_assertion_policy policy = {.token_url = service->token_url,
                                   .issuer = service->base_url,
-                                  .algs = sb_service_algs,
+                                  .algs = service->o.algs,
                                   .clients = options->clients,
+                                  .keys = options->keys,
                                   .clock = options->clock};
     SB_TRY(sb_assertion_checker_new(&policy, &service->checker, err));
     SB_TRY(sb_failures_new(options->clock, options->failures_burst, options->failures_per_second, &service->failures,

@@ -15,6 +15,7 @@
 #include "http/server.h"
 #include "payer/auth/client.h"
 #include "payer/auth/grants.h"
+#include "payer/auth/jwks_cache.h"
 #include "payer/export/export_job.h"
 
 #define SB_SERVICE_SCOPES_MAX "system/*.rs" /* what anybody may have at most: nothing here is written to */
@@ -47,8 +48,10 @@ typedef struct sb_service_pages {
 } sb_service_pages;
 
 typedef struct sb_service_options {
-    const char *base_url; /* scheme and authority, such as "https://127.0.0.1:8443", no slash at its end; copied */
-    sb_clients *clients;  /* borrowed for the service's life, as are all of these */
+    const char *base_url;    /* scheme and authority, such as "https://127.0.0.1:8443", no slash at its end; copied */
+    const char *const *algs; /* NULL-terminated: what assertions may be signed with; NULL: RS384 and ES384 */
+    sb_clients *clients;     /* borrowed for the service's life, as are all of these */
+    sb_jwks_cache *keys;     /* of clients registered by URL; NULL: they get no tokens                        AUTH-08 */
     sb_grants *grants;
     sb_jobs *jobs;
     const sb_data *data;

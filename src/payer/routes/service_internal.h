@@ -59,8 +59,6 @@ typedef struct sb_route {
 extern const sb_route sb_oauth_routes[]; /* oauth_routes.c: the authorization server */
 extern const sb_route sb_fhir_routes[];  /* fhir_routes.c: the export server */
 
-extern const char *const sb_service_algs[]; /* NULL-terminated: what assertions may be signed with */
-
 /* Answers */
 void sb_answer_json(sb_answer *answer, unsigned status, const char *content_type, const json_t *json);
 /* RFC 6749 §5.2, 7591 §3.2.2. */

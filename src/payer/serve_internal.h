@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* serve_internal.h - what the files that make up a payer share. Nobody else includes it.
+ *
+ *   serve.c              puts the parts together and takes them apart
+ *   serve_generation.c   one reading of the configuration, and the service made of it
+ *   serve_reload.c       from one generation to the next */
+#ifndef SB_PAYER_SERVE_INTERNAL_H
+#define SB_PAYER_SERVE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <smartbulk/serve.h>
+
+#include "http/guarded.h"
+#include "payer/auth/client_db.h"
+#include "payer/auth/grants_db.h"
+#include "payer/ops/audit.h"
+#include "payer/portal/portal.h"
+#include "payer/routes/service.h"
+#include "payer/settings.h"
+
+/* One reading of the configuration and the service made of it. A request keeps the one that it began with. */
+typedef struct sb_generation {
+    sb_serve *serve;
+    sb_settings *settings;
+    sb_guard *guard;   /* whose key sets may be fetched from where */
+    sb_portal *portal; /* NULL: there is none */
+    sb_service *service;
+    sb_server_handler handler;
+    atomic_uint refs;
+} sb_generation;
+
+struct sb_serve {
+    char *config;
+    const sb_clock *clock;
+    sb_serve_log_fn *log;
+    void *log_impl;
+    pthread_mutex_t log_lock;
+    sb_settings *settings; /* of the start: addresses, folders, the database */
+    pthread_mutex_t current_lock;
+    sb_generation *current;
+    sb_pool *pool;
+    sb_audit *audit; /* NULL: none is kept */
+    sb_data *data;
+    sb_rosters *rosters;
+    sb_groups *groups;
+    sb_jobs *jobs;
+    sb_clients *clients;
+    sb_jwks_cache *keys;
+    sb_grants *grants;
+    sb_portal_store *portal_store;
+    sb_proxies *proxies;
+    sb_server *server; /* NULL once it is stopped */
+    unsigned port;
+    char *base_url, *fhir_url;
+};
+
+void sb_serve_say(sb_serve *serve, const char *line); /* into the log; any thread */
+
+/* Takes the settings over when it succeeds. */
+sb_status sb_generation_new(sb_serve *serve, sb_settings *settings, sb_generation **out, sb_error *err);
+sb_generation *sb_generation_take(sb_serve *serve); /* the current one */
+void sb_generation_release(sb_generation *generation);
+/* Gives each request to the generation that is current when it begins. */
+sb_server_handler sb_generations_handler(sb_serve *serve);
+
+/* Certificate and key that the settings name; the caller wipes `key`, also on failure. */
+sb_status sb_serve_read_identity(const sb_settings *settings, sb_buf *cert, sb_buf *key, sb_error *err);
+
+#endif

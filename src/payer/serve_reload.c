@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* serve_reload.c - the configuration is read again: what holds from now on, and what takes a new start. */
+#include "base/log.h"
+#include "base/secret.h"
+#include "payer/serve_internal.h"
+
+static void say_kept(const char *name)
+{
+    sb_log(SB_LOG_WARN, "%s is another now: that takes a restart; it stays as it was", name);
+}
+
+static bool differs(const char *a, const char *b)
+{
+    return !a != !b || (a && strcmp(a, b) != 0);
+}
+
+/* What only a new start changes. */
+static void say_what_is_kept(const sb_settings *old, const sb_settings *new)
+{
+    const struct {
+        const char *name;
+        bool changed;
+    } all[] = {
+        {"base_url", differs(old->base_url, new->base_url)},
+        {"listen", differs(old->listen, new->listen)},
+        {"database", differs(old->database, new->database) || differs(old->database_file, new->database_file)},
+        {"admin.listen", differs(old->admin_listen, new->admin_listen)},
+        {"data.folder", differs(old->data_folder, new->data_folder)},
+        {"exports.folder", differs(old->exports_folder, new->exports_folder)},
+        {"audit.file", differs(old->audit_file, new->audit_file)},
+        {"auth.token_lifetime", old->token_lifetime_s != new->token_lifetime_s},
+        {"auth.token_format", old->token_format != new->token_format},
+        {"threads", old->threads != new->threads},
+        {"connections", old->connections != new->connections},
+        {"exports.workers", old->export_workers != new->export_workers},
+    };
+    for (size_t i = 0; i < SB_ARRAY_LEN(all); i++) {
+        if (all[i].changed)
+            say_kept(all[i].name);
+    }
+}
+
+static sb_status replace_certificate(sb_serve *s, const sb_settings *set, sb_error *err)
+{
+    SB_AUTO(sb_buf) cert = SB_BUF_INIT;
+    SB_AUTO(sb_buf) key = SB_BUF_INIT;
+    if (!s->settings->tls_certificate != !set->tls_certificate)
+        say_kept("tls");
+    if (!s->settings->tls_certificate || !set->tls_certificate)
+        return SB_OK;
+    sb_status status = sb_serve_read_identity(set, &cert, &key, err);
+    if (status == SB_OK)
+        status = sb_server_replace_certificate(s->server, sb_buf_cstr(&cert), sb_buf_cstr(&key), err);
+    sb_buf_wipe(&key);
+    return status;
+}
+
+sb_status sb_serve_reload(sb_serve *s, sb_error *err)
+{
+    SB_AUTOPTR(sb_settings) settings = NULL;
+    sb_generation *next = NULL;
+    SB_TRY(sb_settings_load(s->config, NULL, NULL, &settings, err));
+    SB_TRY(sb_generation_new(s, settings, &next, err));
+    settings = NULL;                                                      /* the generation's */
+    sb_status status = s->audit ? sb_audit_reopen(s->audit, err) : SB_OK; /* after a rotation: the new file */
+    if (status == SB_OK)
+        status = replace_certificate(s, next->settings, err);
+    if (status != SB_OK) {
+        sb_generation_release(next);
+        return status;
+    }
+    say_what_is_kept(s->settings, next->settings);
+    (void)pthread_mutex_lock(&s->current_lock);
+    sb_generation *before = s->current;
+    s->current = next;
+    (void)pthread_mutex_unlock(&s->current_lock);
+    sb_generation_release(before);
+    sb_log(SB_LOG_INFO, "the configuration was read again");
+    return SB_OK;
+}
