@@ -132,6 +132,14 @@ void sb_server_tls_free(sb_server_tls *tls)
     free(tls);
 }
 
+sb_status sb_server_tls_check(const char *cert, const char *key, sb_error *err)
+{
+    identity *id = NULL;
+    SB_TRY(identity_new(cert, key, &id, err));
+    identity_free(id);
+    return SB_OK;
+}
+
 sb_status sb_server_tls_replace(sb_server_tls *tls, const char *cert, const char *key, sb_error *err)
 {
     identity *id = NULL;

@@ -19,6 +19,8 @@ sb_status sb_server_tls_new(const char *cert, const char *key, unsigned port, sb
 void sb_server_tls_free(sb_server_tls *tls); /* no connection is left; NULL is fine */
 SB_DEFINE_FREEP(sb_server_tls)
 
+sb_status sb_server_tls_check(const char *cert, const char *key, sb_error *err); /* could they be used? As above */
+
 /* On failure the old ones stay. */
 sb_status sb_server_tls_replace(sb_server_tls *tls, const char *cert, const char *key, sb_error *err);
 

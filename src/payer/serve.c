@@ -196,12 +196,6 @@ static sb_status start_serving(sb_serve *s, sb_error *err)
 
 /* Beginning and end */
 
-sb_status sb_serve_check(const char *config, sb_serve_mistake_fn *each, void *impl, sb_error *err)
-{
-    SB_AUTOPTR(sb_settings) settings = NULL;
-    return sb_settings_load(config, each, impl, &settings, err);
-}
-
 sb_status sb_serve_start(const sb_serve_options *options, sb_serve **out, sb_error *err)
 {
     sb_serve *bare = calloc(1, sizeof(*bare));

@@ -126,12 +126,12 @@ static sb_status open_portal(sb_generation *g, sb_error *err)
     return set->portal ? sb_portal_new(&options, &g->portal, err) : SB_OK;
 }
 
-static sb_status open_guard(sb_generation *g, sb_error *err)
+sb_status sb_serve_guard(const sb_settings *settings, sb_guard **out, sb_error *err)
 {
-    const sb_settings *set = g->settings;
-    sb_guard_options options = {
-        .networks = set->jwks_networks.items, .network_count = set->jwks_networks.count, .ca_file = set->jwks_ca_file};
-    return sb_guard_new(&options, &g->guard, err);
+    sb_guard_options options = {.networks = settings->jwks_networks.items,
+                                .network_count = settings->jwks_networks.count,
+                                .ca_file = settings->jwks_ca_file};
+    return sb_guard_new(&options, out, err);
 }
 
 static sb_status open_service(sb_generation *g, sb_error *err)
@@ -166,7 +166,7 @@ sb_status sb_generation_new(sb_serve *s, sb_settings *set, sb_generation **out, 
         return sb_error_nomem(err);
     *g = (sb_generation){.serve = s, .settings = set};
     atomic_init(&g->refs, 1);
-    sb_status status = open_guard(g, err);
+    sb_status status = sb_serve_guard(set, &g->guard, err);
     if (status == SB_OK)
         status = open_portal(g, err);
     if (status == SB_OK)

@@ -67,5 +67,7 @@ sb_server_handler sb_generations_handler(sb_serve *serve);
 
 /* Certificate and key that the settings name; the caller wipes `key`, also on failure. */
 sb_status sb_serve_read_identity(const sb_settings *settings, sb_buf *cert, sb_buf *key, sb_error *err);
+/* What key sets by URL may be fetched from. */
+sb_status sb_serve_guard(const sb_settings *settings, sb_guard **out, sb_error *err);
 
 #endif

@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* settings.c - a table of all keys, and a walk through the YAML document along it.
  *
- * What one key's value says is checked where the key is met; what keys say together, afterwards. Both name lines. */
+ * What one key's value says is checked where the key is met; what keys say together, afterwards (settings_check.c). */
 #include "payer/settings.h"
 
-#include <arpa/inet.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <yaml.h>
 
 #include "base/file.h"
-#include "base/url.h"
 #include "payer/settings_keys.h"
-#include "smart/scopes.h"
 
 #define FILE_MAX_BYTES ((size_t)1024 * 1024) /* a commented file of all keys has some 8 KB */
 #define TEXT_MAX       4096
@@ -23,7 +20,6 @@ typedef struct reader {
     yaml_document_t document;
     bool has_document;
     char *dir;
-    unsigned long lines[SB_SETTINGS_KEYS_MAX]; /* of each key; 0: not given */
     sb_settings_mistake *each;
     void *impl;
     const char *path;
@@ -52,16 +48,6 @@ __attribute__((format(printf, 3, 4))) static void mistake(reader *r, unsigned lo
 static unsigned long line_of(const yaml_node_t *node)
 {
     return (unsigned long)node->start_mark.line + 1;
-}
-
-/* A stranger's text in a message: short, and without what a terminal would obey. */
-static const char *shown(sb_str text, char out[64])
-{
-    size_t n = 0;
-    for (; n < text.len && n < 60; n++)
-        out[n] = text.ptr[n] >= 0x20 && text.ptr[n] != 0x7f ? text.ptr[n] : '?';
-    out[n] = '\0';
-    return out;
 }
 
 /* Values */
@@ -106,7 +92,7 @@ static void take_number(reader *r, const yaml_node_t *node, const sb_settings_ke
     if (node->type != YAML_SCALAR_NODE || !sb_str_to_u64(scalar(node), key->max, out) || *out < key->min)
         mistake(r, line_of(node), "%s takes a whole number from %llu to %llu, not '%s'", key->name,
                 (unsigned long long)key->min, (unsigned long long)key->max,
-                node->type == YAML_SCALAR_NODE ? shown(scalar(node), text) : "a list or a group");
+                node->type == YAML_SCALAR_NODE ? sb_settings_shown(scalar(node), text) : "a list or a group");
 }
 
 static void take_word(reader *r, const yaml_node_t *node, const sb_settings_key *key, int *out)
@@ -170,7 +156,7 @@ static void take_server(reader *r, const yaml_node_t *node, sb_resource_server *
             out->secret_file = take_path(r, value, "secret_file");
         else
             mistake(r, line_of(key), "a resource server has one id and one secret_file, not '%s'",
-                    shown(scalar(key), text));
+                    sb_settings_shown(scalar(key), text));
     }
     if (!out->id || !out->secret_file)
         mistake(r, line_of(node), "a resource server needs an id and a secret_file");
@@ -244,12 +230,12 @@ static void take_pair(reader *r, const char *section, const yaml_node_t *key, co
     }
     size_t index = sb_settings_find_key(section, scalar(key));
     if (index != SIZE_MAX) {
-        if (r->lines[index]) {
+        if (r->settings->lines[index]) {
             mistake(r, line_of(key), "%s is given twice: the first time in line %lu", sb_settings_keys[index].name,
-                    r->lines[index]);
+                    r->settings->lines[index]);
             return;
         }
-        r->lines[index] = line_of(key);
+        r->settings->lines[index] = line_of(key);
         take_value(r, value, &sb_settings_keys[index]);
         return;
     }
@@ -259,9 +245,10 @@ static void take_pair(reader *r, const char *section, const yaml_node_t *key, co
     else if (inner)
         mistake(r, line_of(key), "%s is a group of keys", inner);
     else if (sb_settings_nearest(section, scalar(key), meant, sizeof(meant)))
-        mistake(r, line_of(key), "there is no key '%s' here; is '%s' meant?", shown(scalar(key), text), meant);
+        mistake(r, line_of(key), "there is no key '%s' here; is '%s' meant?", sb_settings_shown(scalar(key), text),
+                meant);
     else
-        mistake(r, line_of(key), "there is no key '%s' here", shown(scalar(key), text));
+        mistake(r, line_of(key), "there is no key '%s' here", sb_settings_shown(scalar(key), text));
 }
 
 static void walk(reader *r, const yaml_node_t *map, const char *section)
@@ -293,149 +280,10 @@ static sb_status parse(reader *r, sb_str text, sb_error *err)
     return r->no_memory ? sb_error_nomem(err) : SB_OK;
 }
 
-/* What keys say together */
-
-static unsigned long line_at(const reader *r, size_t offset)
+/* What the checks of what keys say together find. */
+static void take_mistake(void *impl, unsigned long line, const char *text)
 {
-    for (size_t i = 0; i < sb_settings_key_count; i++) {
-        if (sb_settings_keys[i].at == offset)
-            return r->lines[i] ? r->lines[i] : 1;
-    }
-    return 1;
-}
-
-#define LINE(member) line_at(r, offsetof(sb_settings, member))
-
-static void check_base_url(reader *r)
-{
-    const sb_settings *s = r->settings;
-    SB_AUTO(sb_url) url = SB_URL_INIT;
-    if (!s->base_url) {
-        mistake(r, LINE(base_url), "base_url is missing: how clients reach this server, such as https://payer.example");
-        return;
-    }
-    sb_str text = sb_str_from(s->base_url);
-    bool any_port = sb_str_ends_with(text, SB_STR_LIT(":0")); /* whichever it listens on */
-    SB_AUTOFREE named = sb_str_dup((sb_str){text.ptr, text.len - (any_port ? 2 : 0)});
-    r->no_memory |= named == NULL;
-    if (!named || sb_url_parse(named, &url, NULL) != SB_OK || strcmp(url.path, "/") != 0 || url.query)
-        mistake(r, LINE(base_url), "base_url is a scheme and a host: https://payer.example");
-    else if (sb_url_require_secure(&url, "base_url", NULL) != SB_OK)
-        mistake(r, LINE(base_url), "base_url is https, but for loopback addresses"); /* DISC-05 */
-}
-
-bool sb_settings_split_listen(const char *listen, char address[INET6_ADDRSTRLEN], unsigned *port)
-{
-    const char *colon = strrchr(listen, ':');
-    unsigned char bytes[16];
-    uint64_t number;
-    if (!colon || !sb_str_to_u64(sb_str_from(colon + 1), 65535, &number))
-        return false;
-    sb_str host = {listen, (size_t)(colon - listen)};
-    bool v6 = host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']';
-    if (v6)
-        host = (sb_str){host.ptr + 1, host.len - 2};
-    if (host.len == 0 || host.len >= INET6_ADDRSTRLEN)
-        return false;
-    memcpy(address, host.ptr, host.len);
-    address[host.len] = '\0';
-    *port = (unsigned)number;
-    return inet_pton(v6 ? AF_INET6 : AF_INET, address, bytes) == 1;
-}
-
-static bool is_loopback(const char *address)
-{
-    return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
-}
-
-static void check_listen(reader *r)
-{
-    const sb_settings *s = r->settings;
-    char address[INET6_ADDRSTRLEN];
-    unsigned port;
-    if (!s->listen)
-        mistake(r, LINE(listen), "listen is missing: an address and a port, such as 127.0.0.1:8443");
-    else if (!sb_settings_split_listen(s->listen, address, &port))
-        mistake(r, LINE(listen), "listen is a numeric address and a port: 127.0.0.1:8443, [::1]:8443");
-    else if (!s->tls_certificate && !is_loopback(address))
-        mistake(r, LINE(listen),
-                "without tls it would send tokens and claims over a network for all to read: give tls.certificate and "
-                "tls.key, or listen on 127.0.0.1 behind a proxy that has TLS"); /* DISC-05 */
-    if (s->admin_listen && !sb_settings_split_listen(s->admin_listen, address, &port))
-        mistake(r, LINE(admin_listen), "admin.listen is a numeric address and a port: 127.0.0.1:9443");
-    else if (s->admin_listen && !is_loopback(address))
-        mistake(r, LINE(admin_listen), "admin.listen is a loopback address: who reaches it may administer");
-    if (!s->tls_certificate != !s->tls_key)
-        mistake(r, LINE(tls_certificate), "tls.certificate and tls.key belong together");
-}
-
-static void check_networks(reader *r, const sb_settings_list *list, unsigned long line, const char *name)
-{
-    char text[64];
-    for (size_t i = 0; i < list->count; i++) {
-        if (!sb_settings_is_network(list->items[i]))
-            mistake(r, line, "%s: '%s' is no address or network: 10.1.2.3, 10.0.0.0/8, fd00::/8", name,
-                    shown(sb_str_from(list->items[i]), text));
-    }
-}
-
-static void check_scope(reader *r)
-{
-    SB_AUTO(sb_scopes) scopes = SB_SCOPES_INIT;
-    sb_error err = SB_ERROR_INIT;
-    const char *text = r->settings->registration_scope;
-    if (text && (sb_scopes_parse(text, &scopes, &err) != SB_OK || sb_scopes_check_configured(&scopes, &err) != SB_OK))
-        mistake(r, LINE(registration_scope), "auth.registration_scope: %s", err.why);
-}
-
-static void check_auth(reader *r)
-{
-    const sb_settings *s = r->settings;
-    char text[64];
-    for (size_t i = 0; i < s->algorithms.count; i++) {
-        if (!sb_settings_is_algorithm(s->algorithms.items[i]))
-            mistake(r, LINE(algorithms),
-                    "auth.algorithms: '%s' is none that is offered: RS384, ES384, RS256, ES256, PS384, EdDSA",
-                    shown(sb_str_from(s->algorithms.items[i]), text));
-    }
-    if (s->registration == SB_REGISTRATION_TOKEN && !s->registration_token_file)
-        mistake(r, LINE(registration), "auth.registration is token: give auth.registration_token_file, too");
-    check_scope(r);
-    check_networks(r, &s->jwks_networks, LINE(jwks_networks), "auth.jwks_networks");
-}
-
-/* scheme://user:password@host… */
-static bool holds_password(const char *uri)
-{
-    const char *authority = strstr(uri, "://");
-    if (!authority)
-        return false;
-    sb_str text = {authority + 3, strcspn(authority + 3, "/?")};
-    const char *at = memchr(text.ptr, '@', text.len);
-    return (at && memchr(text.ptr, ':', (size_t)(at - text.ptr))) || strstr(uri, "password=");
-}
-
-static void check_together(reader *r)
-{
-    const sb_settings *s = r->settings;
-    check_base_url(r);
-    check_listen(r);
-    check_auth(r);
-    check_networks(r, &s->trusted_proxies, LINE(trusted_proxies), "trusted_proxies");
-    if (!s->database == !s->database_file)
-        mistake(r, LINE(database),
-                "database is missing (or given twice): a file, or postgresql://…; database_file names a file that "
-                "holds it");
-    if (s->database && holds_password(s->database))
-        mistake(r, LINE(database),
-                "a password does not belong here: put the URI into a file, and name it in "
-                "database_file");
-    if (!s->exports_folder)
-        mistake(r, LINE(exports_folder), "exports.folder is missing: where prepared files are kept");
-    if (s->portal_user_header && s->trusted_proxies.count == 0)
-        mistake(r, LINE(portal_user_header),
-                "portal.user_header is believed of a trusted proxy alone: name it in "
-                "trusted_proxies");
+    mistake(impl, line, "%s", text);
 }
 
 /* Beginning and end */
@@ -474,7 +322,7 @@ static sb_status read_all(reader *r, const char *path, sb_error *err)
     SB_TRY(sb_file_read(path, FILE_MAX_BYTES, &text, err));
     SB_TRY(parse(r, sb_buf_str(&text), err));
     if (r->has_document) /* what a file that cannot be read lacks is no news */
-        check_together(r);
+        sb_settings_check(r->settings, take_mistake, r);
     return r->mistakes ? SB_E_USAGE : SB_OK;
 }
 

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 
 #define SB_SETTINGS_LIST_MAX 64 /* of each list: proxies, algorithms, resource servers */
+#define SB_SETTINGS_KEYS_MAX 64
 
 typedef enum sb_registration_mode {
     SB_REGISTRATION_OFF,     /* by the operator alone */
@@ -68,8 +69,13 @@ typedef struct sb_settings {
     char *portal_user_header;               /* a trusted proxy's: who is signed in */
     sb_settings_list portal_administrators; /* of those, who may administer */
 
-    char *path; /* of the file itself */
+    char *path;                                /* of the file itself */
+    unsigned long lines[SB_SETTINGS_KEYS_MAX]; /* where each key is, in the order of settings_keys.c; 0: not given */
 } sb_settings;
+
+/* The line of the key that is kept in this member; 1 when it was not given. */
+#define SB_SETTINGS_LINE(settings, member) sb_settings_line_at(settings, offsetof(sb_settings, member))
+unsigned long sb_settings_line_at(const sb_settings *settings, size_t offset);
 
 /* One mistake: where and what, for a person. */
 typedef void sb_settings_mistake(void *impl, unsigned long line, const char *text);

@@ -75,6 +75,25 @@ const char *sb_settings_find_section(sb_str name)
     return NULL;
 }
 
+unsigned long sb_settings_line_at(const sb_settings *settings, size_t offset)
+{
+    for (size_t i = 0; i < sb_settings_key_count; i++) {
+        if (sb_settings_keys[i].at == offset)
+            return settings->lines[i] ? settings->lines[i] : 1;
+    }
+    return 1;
+}
+
+/* A stranger's text in a message: short, and without what a terminal would obey. */
+const char *sb_settings_shown(sb_str text, char out[64])
+{
+    size_t n = 0;
+    for (; n < text.len && n < 60; n++)
+        out[n] = text.ptr[n] >= 0x20 && text.ptr[n] != 0x7f ? text.ptr[n] : '?';
+    out[n] = '\0';
+    return out;
+}
+
 /* Nearness */
 
 #define NAME_MAX_LEN 32
@@ -126,6 +145,25 @@ bool sb_settings_nearest(const char *section, sb_str name, char *out, size_t siz
 }
 
 /* Addresses */
+
+bool sb_settings_split_listen(const char *listen, char address[INET6_ADDRSTRLEN], unsigned *port)
+{
+    const char *colon = strrchr(listen, ':');
+    unsigned char bytes[16];
+    uint64_t number;
+    if (!colon || !sb_str_to_u64(sb_str_from(colon + 1), 65535, &number))
+        return false;
+    sb_str host = {listen, (size_t)(colon - listen)};
+    bool v6 = host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']';
+    if (v6)
+        host = (sb_str){host.ptr + 1, host.len - 2};
+    if (host.len == 0 || host.len >= INET6_ADDRSTRLEN)
+        return false;
+    memcpy(address, host.ptr, host.len);
+    address[host.len] = '\0';
+    *port = (unsigned)number;
+    return inet_pton(v6 ? AF_INET6 : AF_INET, address, bytes) == 1;
+}
 
 bool sb_settings_is_network(const char *text)
 {

@@ -27,8 +27,6 @@ typedef struct sb_settings_key {
     const char *const *words;
 } sb_settings_key;
 
-#define SB_SETTINGS_KEYS_MAX 64
-
 extern const sb_settings_key sb_settings_keys[];
 extern const size_t sb_settings_key_count;
 
@@ -36,6 +34,11 @@ size_t sb_settings_find_key(const char *section, sb_str name); /* SIZE_MAX: ther
 const char *sb_settings_find_section(sb_str name);             /* NULL: there is none */
 /* The key or section of that section that looks most like `name`; false: none does. */
 bool sb_settings_nearest(const char *section, sb_str name, char *out, size_t size);
+
+/* What keys say together, and what texts mean: `each` hears of every mistake. */
+void sb_settings_check(const sb_settings *settings, sb_settings_mistake *each, void *impl);
+/* A stranger's text in a message: short, and without what a terminal would obey. */
+const char *sb_settings_shown(sb_str text, char out[64]);
 
 /* "127.0.0.1:8443", "[::1]:0" */
 bool sb_settings_split_listen(const char *listen, char address[INET6_ADDRSTRLEN], unsigned *port);

@@ -142,6 +142,46 @@ def test_every_mistake_of_the_configuration_is_said_with_its_line(t):
     assert t.run("serve", "--config", t.dir / "none.yaml", code=1).err
 
 
+def test_the_files_that_a_configuration_names_are_looked_at_before_a_start(t):
+    (t.dir / "wide").write_text("secret\n")
+    (t.dir / "wide").chmod(0o644)
+    (t.dir / "cert.pem").write_bytes(t.certificates.good[0].read_bytes())
+    (t.dir / "key.pem").write_bytes(t.certificates.stranger[1].read_bytes())
+    (t.dir / "key.pem").chmod(0o600)
+    config = t.dir / "wrong.yaml"
+    config.write_text("base_url: https://payer.example\nlisten: 127.0.0.1:0\ndatabase: payer.db\nexports: {folder: x}\n"
+                      "tls: {certificate: cert.pem, key: key.pem}\ndata:\n  folder: nowhere\nauth:\n"
+                      "  registration_token_file: wide\n  jwks_ca_file: none.pem\n")
+    result = t.run("serve", "--config", config, "--check-config", code=2)
+    for line, words in ((5, "do not belong together"), (7, "nowhere"), (9, "wide"), (10, "none.pem")):
+        assert any(f"{config}:{line}: " in said and words in said for said in result.err.splitlines()), (words, result.err)
+    assert not (t.dir / "payer.db").exists() and not (t.dir / "x").exists()
+    config.write_text("base_url: https://payer.example\nlisten: 127.0.0.1:0\ndatabase: payer.db\nexports: {folder: x}\n")
+    assert "no mistake" in t.run("serve", "--config", config, "--check-config").out
+
+
+def test_many_idle_connections_take_bounded_memory(t):
+    write_claims(t)
+    serve, many = Serve(t, log={"requests": False}), 2000
+    host, port = "127.0.0.1", serve.about["port"]
+
+    def resident():
+        return next(int(line.split()[1]) for line in open(f"/proc/{serve.about['pid']}/status") if line.startswith("VmRSS"))
+    before, idle = resident(), []
+    try:
+        for _ in range(many):
+            idle.append(socket.create_connection((host, port)))
+            idle[-1].sendall(b"GET /fhir/metadata HTTP/1.1\r\nHost: x\r\n\r\n")
+        for connection in idle:
+            connection.settimeout(60)
+            assert connection.recv(100).startswith(b"HTTP/1.1 200")
+        assert resident() - before < many * 48 + 16384, "more than 48 KB a connection"  # of its buffer, 32 KB
+        assert urllib.request.urlopen(serve.url + "/metadata", timeout=60).status == 200
+    finally:
+        for connection in idle:
+            connection.close()
+
+
 def test_a_password_is_in_a_file_of_its_own_and_nowhere_else(t):
     write_claims(t)
     secret = t.dir / "keys" / "database"
