@@ -2,8 +2,8 @@
 /* sandbox.h - a payer to try things on, within one process: authorization server and export server over made-up or
  * given data.
  *
- * A real server: it listens, checks every assertion, lets tokens expire. It keeps clients and tokens in memory; files
- * of its own are in a private folder that goes with it, unless a state folder is given. Any thread may call what takes
+ * A real server, the one that serve.h runs: it listens, checks every assertion, lets tokens expire. What it keeps is in a
+ * private folder that goes with it, unless a state folder is given. Any thread may call what takes
  * a running sandbox. */
 #ifndef SMARTBULK_SANDBOX_H
 #define SMARTBULK_SANDBOX_H
@@ -27,8 +27,8 @@ typedef struct sb_sandbox_options {
     unsigned port;        /* 0: a free one */
     bool tls;             /* with a CA and a certificate made now: sb_sandbox_ca_file() */
     const char *base_url; /* how clients reach it, such as "https://payer.example"; NULL: by address and port  TOK-10 */
-    const char *state_dir; /* remembers which assertions were used, over a restart too; NULL: a folder of its own, which
-                              is removed at the end                                                         AUTH-10 */
+    const char *state_dir; /* clients, tokens, used assertions and exports are kept there, over restarts; NULL: a folder
+                              of its own, which is removed at the end                                       AUTH-10 */
     unsigned token_lifetime_s; /* 0: 300                                                                    TOK-02 */
     unsigned job_seconds;      /* an export takes at least this long; 0: as long as it takes */
     unsigned keep_seconds;     /* from an export's end to its Expires; 0: 3600 */

@@ -17,8 +17,6 @@
 #define KEYS_WAITING    8                    /* half the threads at most: the rest serve those whose keys are here */
 #define CERTIFICATE_MAX ((size_t)256 * 1024) /* a chain of a dozen certificates */
 
-SB_DEFINE_FREEP(sb_serve)
-
 /* The log */
 
 void sb_serve_say(sb_serve *s, const char *line)
@@ -125,6 +123,7 @@ static sb_status open_jobs(sb_serve *s, sb_error *err)
                             .keep_seconds = set->export_keep_s,
                             .retry_after_s = set->export_retry_after_s,
                             .file_bytes = set->export_file_bytes,
+                            .min_seconds = s->demo.job_seconds,
                             .open_files = set->open_files,
                             .on_end = on_export_end,
                             .on_end_impl = s};
@@ -161,6 +160,7 @@ static sb_status make_server(sb_serve *s, sb_buf *cert, sb_buf *key, sb_error *e
                                 .threads = set->threads,
                                 .connections = set->connections,
                                 .proxies = s->proxies,
+                                .file_rate = s->demo.file_rate,
                                 .drain_ms = set->drain_s * 1000};
     (void)sb_settings_split_listen(set->listen, address, &server.port); /* was checked */
     if (set->tls_certificate) {
@@ -196,34 +196,65 @@ static sb_status start_serving(sb_serve *s, sb_error *err)
 
 /* Beginning and end */
 
-sb_status sb_serve_start(const sb_serve_options *options, sb_serve **out, sb_error *err)
+static sb_status serve_new(const sb_serve_options *options, sb_serve **out, sb_error *err)
 {
-    sb_serve *bare = calloc(1, sizeof(*bare));
-    if (!bare || pthread_mutex_init(&bare->log_lock, NULL) != 0) {
-        free(bare);
+    sb_serve *s = calloc(1, sizeof(*s));
+    if (!s || pthread_mutex_init(&s->log_lock, NULL) != 0) {
+        free(s);
         return sb_error_nomem(err);
     }
-    if (pthread_mutex_init(&bare->current_lock, NULL) != 0) {
-        (void)pthread_mutex_destroy(&bare->log_lock);
-        free(bare);
+    if (pthread_mutex_init(&s->current_lock, NULL) != 0) {
+        (void)pthread_mutex_destroy(&s->log_lock);
+        free(s);
         return sb_error_nomem(err);
     }
-    SB_AUTOPTR(sb_serve) s = bare;
     s->clock = options->clock ? options->clock : sb_clock_system();
     s->log = options->log;
     s->log_impl = options->log_impl;
+    *out = s;
+    return SB_OK;
+}
+
+static sb_status open_all(sb_serve *s, sb_error *err)
+{
+    const sb_serve_demo *demo = &s->demo;
+    SB_TRY(listen_on(s, err)); /* before the data, which may take long: an address that is taken is found now */
+    SB_TRY(demo->make_data ? demo->make_data(demo->impl, err) : SB_OK);
+    SB_TRY(open_audit(s, err));
+    SB_TRY(open_stores(s, err));
+    SB_TRY(demo->add_clients ? demo->add_clients(demo->impl, s->clients, err) : SB_OK);
+    SB_TRY(open_data(s, err));
+    SB_TRY(open_jobs(s, err));
+    return start_serving(s, err);
+}
+
+sb_status sb_serve_start_with(const sb_serve_options *options, sb_settings *settings, const sb_serve_demo *demo,
+                              sb_serve **out, sb_error *err)
+{
+    SB_AUTOPTR(sb_settings) ours = settings;
+    SB_AUTOPTR(sb_serve) s = NULL;
+    SB_TRY(serve_new(options, &s, err));
+    s->settings = ours;
+    ours = NULL;
+    s->is_demo = true;
+    s->demo = *demo;
+    SB_TRY(open_all(s, err));
+    *out = s;
+    s = NULL;
+    return SB_OK;
+}
+
+sb_status sb_serve_start(const sb_serve_options *options, sb_serve **out, sb_error *err)
+{
+    SB_AUTOPTR(sb_serve) s = NULL;
+    SB_TRY(serve_new(options, &s, err));
     s->config = sb_str_dup(sb_str_from(options->config));
     if (!s->config)
         return sb_error_nomem(err);
     if (s->log)
         sb_log_set(SB_LOG_INFO, on_words, s);
     SB_TRY(sb_settings_load(s->config, NULL, NULL, &s->settings, err));
-    SB_TRY(listen_on(s, err)); /* before the data, which may take long: an address that is taken is found now */
-    SB_TRY(open_audit(s, err));
-    SB_TRY(open_stores(s, err));
-    SB_TRY(open_data(s, err));
-    SB_TRY(open_jobs(s, err));
-    SB_TRY(start_serving(s, err));
+    SB_TRY(open_all(s, err));
     sb_log(SB_LOG_INFO, "serving %s on port %u", s->fhir_url, s->port);
     *out = s;
     s = NULL;
@@ -241,7 +272,7 @@ void sb_serve_free(sb_serve *s)
     if (!s)
         return;
     sb_serve_stop(s);
-    if (s->log)
+    if (s->log && !s->is_demo)
         sb_log_set(SB_LOG_WARN, NULL, NULL);
     sb_jwks_cache_free(s->keys); /* first: its thread takes the generation that is current */
     sb_generation_release(s->current);

@@ -31,10 +31,21 @@ typedef struct sb_generation {
     atomic_uint refs;
 } sb_generation;
 
+/* What a demonstration has that no configuration can ask for. Hooks may be NULL. */
+typedef struct sb_serve_demo {
+    unsigned job_seconds;                              /* an export takes at least this long */
+    uint64_t file_rate;                                /* of each file, bytes a second; 0: all there is */
+    sb_status (*make_data)(void *impl, sb_error *err); /* the address is taken, nothing is opened yet */
+    sb_status (*add_clients)(void *impl, sb_clients *clients, sb_error *err); /* before anybody is answered */
+    void *impl;
+} sb_serve_demo;
+
 struct sb_serve {
-    char *config;
+    char *config; /* NULL: the settings are not of a file */
+    bool is_demo;
+    sb_serve_demo demo;
     const sb_clock *clock;
-    sb_serve_log_fn *log;
+    sb_serve_log_fn *log; /* NULL: none */
     void *log_impl;
     pthread_mutex_t log_lock;
     sb_settings *settings; /* of the start: addresses, folders, the database */
@@ -55,6 +66,13 @@ struct sb_serve {
     unsigned port;
     char *base_url, *fhir_url;
 };
+
+SB_DEFINE_FREEP(sb_serve)
+
+/* By settings that were made, not read: taken over, also on failure. `options->config` is not looked at. With `demo` every
+ * client may use all the groups that the data has, and the log is of requests alone. */
+sb_status sb_serve_start_with(const sb_serve_options *options, sb_settings *settings, const sb_serve_demo *demo,
+                              sb_serve **out, sb_error *err);
 
 void sb_serve_say(sb_serve *serve, const char *line); /* into the log; any thread */
 

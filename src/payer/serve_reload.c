@@ -59,6 +59,9 @@ sb_status sb_serve_reload(sb_serve *s, sb_error *err)
 {
     SB_AUTOPTR(sb_settings) settings = NULL;
     sb_generation *next = NULL;
+    if (!s->config)
+        return sb_error_set(err, SB_E_USAGE, "the configuration cannot be read again", "it is not of a file",
+                            "start again with other options");
     SB_TRY(sb_settings_load(s->config, NULL, NULL, &settings, err));
     SB_TRY(sb_generation_new(s, settings, &next, err));
     settings = NULL;                                                      /* the generation's */

@@ -306,6 +306,20 @@ static void set_defaults(sb_settings *s)
     s->portal = true;
 }
 
+sb_settings *sb_settings_new(const char *path)
+{
+    SB_AUTOPTR(sb_settings) settings = calloc(1, sizeof(*settings));
+    if (!settings)
+        return NULL;
+    set_defaults(settings);
+    settings->path = sb_str_dup(sb_str_from(path));
+    if (!settings->path)
+        return NULL;
+    sb_settings *made = settings;
+    settings = NULL;
+    return made;
+}
+
 static sb_status read_folder(reader *r, const char *path, sb_error *err)
 {
     SB_AUTOFREE copy = sb_str_dup(sb_str_from(path));
@@ -328,12 +342,8 @@ static sb_status read_all(reader *r, const char *path, sb_error *err)
 
 sb_status sb_settings_load(const char *path, sb_settings_mistake *each, void *impl, sb_settings **out, sb_error *err)
 {
-    SB_AUTOPTR(sb_settings) settings = calloc(1, sizeof(*settings));
+    SB_AUTOPTR(sb_settings) settings = sb_settings_new(path);
     if (!settings)
-        return sb_error_nomem(err);
-    set_defaults(settings);
-    settings->path = sb_str_dup(sb_str_from(path));
-    if (!settings->path)
         return sb_error_nomem(err);
     reader r = {.settings = settings, .each = each, .impl = impl, .path = path, .err = err};
     sb_status status = read_all(&r, path, err);

@@ -80,6 +80,8 @@ unsigned long sb_settings_line_at(const sb_settings *settings, size_t offset);
 /* One mistake: where and what, for a person. */
 typedef void sb_settings_mistake(void *impl, unsigned long line, const char *text);
 
+/* What holds where nothing is given; `path` is where relative ones begin. NULL without memory. */
+sb_settings *sb_settings_new(const char *path);
 /* Read `path` and check it whole: `each` (may be NULL) hears of every mistake, `err` has the first. SB_E_USAGE: there
  * are mistakes; SB_E_NOT_FOUND; SB_E_IO. */
 sb_status sb_settings_load(const char *path, sb_settings_mistake *each, void *impl, sb_settings **out, sb_error *err);

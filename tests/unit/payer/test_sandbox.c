@@ -384,7 +384,7 @@ static long use_up(const fixture *f, const char *assertion)
     return r.status;
 }
 
-static void a_state_folder_remembers_used_assertions_alone(void **state)
+static void a_state_folder_remembers_clients_and_used_assertions(void **state)
 {
     fixture *f = *state;
     const sb_clock *clock = sb_clock_system();
@@ -398,11 +398,12 @@ static void a_state_folder_remembers_used_assertions_alone(void **state)
     assert_int_equal(use_up(f, assertion), 200);
     sb_sandbox_free(f->sandbox);
     f->sandbox = NULL;
-    static const char *const gone[] = {"ca.pem", "data", "jobs", "gzip"};
+    static const char *const gone[] = {"ca.pem", "certificate.pem", "key.pem", "data"};
     for (size_t i = 0; i < SB_ARRAY_LEN(gone); i++) {
         SB_AUTOFREE path = sb_path_join(dir, gone[i]);
         assert_int_not_equal(access(path, F_OK), 0);
     }
+    f->options.client_id = f->options.jwks_file = NULL;
     start(f);
     assert_int_equal(use_up(f, assertion), 401);
     assert_int_equal(use_up(f, another), 200);
@@ -488,7 +489,7 @@ int main(void)
         IN_SANDBOX(the_log_has_a_line_a_request_and_no_secret),
         IN_SANDBOX(a_strangers_text_makes_no_line_of_its_own),
         IN_SANDBOX(nothing_is_left_of_it),
-        IN_SANDBOX(a_state_folder_remembers_used_assertions_alone),
+        IN_SANDBOX(a_state_folder_remembers_clients_and_used_assertions),
         IN_SANDBOX(an_end_while_data_is_made_leaves_nothing),
         IN_SANDBOX(two_cannot_have_one_state_folder),
         IN_SANDBOX(what_does_not_fit_is_refused_with_the_fix),
