@@ -33,6 +33,7 @@ struct sb_audit {
     uint64_t synced; /* seq up to which all is on disk */
     bool syncing;    /* somebody is at it, without the lock: fd stays */
     bool broken, ending, has_thread;
+    bool failing; /* the last line could not be written: said once */
     pthread_t thread;
 };
 
@@ -261,11 +262,14 @@ static bool append(sb_audit *a, sb_str line)
     sb_error err = SB_ERROR_INIT;
     if (sb_file_write_all(a->fd, a->path, line, &err) == SB_OK) {
         a->size += line.len;
+        a->failing = false;
         return true;
     }
     if (ftruncate(a->fd, (off_t)a->size) != 0)
         a->broken = true;
-    sb_log(SB_LOG_ERROR, "the audit log cannot be written, so nobody is let in: %s", err.why);
+    if (!a->failing)
+        sb_log(SB_LOG_ERROR, "the audit log cannot be written, so nobody is let in: %s", err.why);
+    a->failing = true;
     return false;
 }
 

@@ -58,7 +58,14 @@ static void say_no(const sb_service *service, const sb_server_request *request, 
     else if (is_page(service, request))
         service->o.pages->refuse(service->o.pages->impl, request, why, answer);
     else
-        sb_answer_oauth(answer, answer->status, "invalid_request", why);
+        sb_answer_oauth(answer, answer->status, answer->status == 503 ? "temporarily_unavailable" : "invalid_request",
+                        why);
+}
+
+static void audit(sb_service *service, const sb_server_request *request, sb_visit *visit, sb_answer *answer)
+{
+    if (!sb_audit_visit(service, request, visit, answer))
+        say_no(service, request, "transient", "the server cannot do this now; come back later", answer);
 }
 
 /* No route, or none for this method. */
@@ -100,21 +107,32 @@ static const sb_route *find_route(const sb_service *service, const sb_server_req
     return NULL;
 }
 
+/* NULL without memory. */
+static sb_visit *visit_of(sb_server_request *request)
+{
+    if (!request->user) {
+        sb_visit *visit = calloc(1, sizeof(*visit));
+        if (visit)
+            visit->members = SB_VISIT_MEMBERS_UNKNOWN;
+        request->user = visit;
+    }
+    return request->user;
+}
+
 static bool on_begin(void *impl, sb_server_request *request, size_t *body_max, sb_answer *answer)
 {
     sb_service *service = impl;
-    sb_visit *visit = calloc(1, sizeof(*visit));
-    request->user = visit;
+    sb_visit *visit = visit_of(request);
     if (!visit) {
         answer->broken = true;
         return false;
     }
-    visit->members = SB_VISIT_MEMBERS_UNKNOWN;
     visit->route = find_route(service, request);
-    if (needs_token(service, visit, request) && !sb_bearer_check(service, request, visit, answer))
-        return false;
-    if (!visit->route) {
+    bool allowed = !needs_token(service, visit, request) || sb_bearer_check(service, request, visit, answer);
+    if (allowed && !visit->route)
         no_route(service, request, answer);
+    if (!allowed || !visit->route) {
+        audit(service, request, visit, answer);
         return false;
     }
     *body_max = visit->route->body_max;
@@ -125,11 +143,15 @@ static void on_respond(void *impl, sb_server_request *request, sb_answer *answer
 {
     sb_visit *visit = request->user;
     visit->route->run(impl, request, visit, answer);
+    audit(impl, request, visit, answer);
 }
 
 static void on_refuse(void *impl, sb_server_request *request, const char *why, sb_answer *answer)
 {
+    sb_visit *visit = visit_of(request); /* there is none yet when not even the target could be read */
     say_no(impl, request, answer->status == 413 ? "too-long" : "invalid", why, answer);
+    if (visit)
+        audit(impl, request, visit, answer);
 }
 
 static void on_answered(void *impl, const sb_server_request *request, unsigned status, uint64_t bytes, int64_t took_ns)
@@ -138,6 +160,8 @@ static void on_answered(void *impl, const sb_server_request *request, unsigned s
     const sb_visit *visit = request->user;
     (void)atomic_fetch_add(&service->requests, 1);
     (void)atomic_fetch_add(&service->bytes, bytes);
+    sb_metrics_answer(service->o.metrics, visit && visit->route ? visit->route->name : NULL, status, bytes, took_ns,
+                      visit ? visit->reason : NULL);
     if (!service->o.on_event)
         return;
     sb_str raw = sb_str_from(request->raw_target), path = SB_STR_NULL;

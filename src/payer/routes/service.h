@@ -17,6 +17,8 @@
 #include "payer/auth/grants.h"
 #include "payer/auth/jwks_cache.h"
 #include "payer/export/export_job.h"
+#include "payer/ops/audit.h"
+#include "payer/ops/metrics.h"
 
 #define SB_SERVICE_SCOPES_MAX "system/*.rs" /* what anybody may have at most: nothing here is written to */
 
@@ -57,6 +59,8 @@ typedef struct sb_service_options {
     const sb_data *data;
     const sb_groups *groups;
     const sb_clock *clock;
+    sb_audit *audit;              /* told of every event before its answer goes out; NULL: none is kept */
+    sb_metrics *metrics;          /* NULL: nothing is counted there */
     unsigned failures_burst;      /* failed authentications of one address: at once, and over time; 0: no limit */
     unsigned failures_per_second; /* AUTH-11 */
     bool registration; /* may clients register themselves?                                                   KEY-07 */

@@ -19,6 +19,8 @@ struct sb_service {
     char *base_url, *fhir_url, *token_url, *register_url;
     sb_assertion_checker *checker;
     sb_failures *failures;
+    _Atomic int64_t knocked_s;   /* audit_hook.c: when a stranger's knocking was last told */
+    atomic_uint_fast64_t knocks; /* and how often it came since */
     atomic_uint_fast64_t requests, token_requests, tokens_issued, tokens_refused, unauthorized, exports, files, bytes;
 };
 
@@ -70,6 +72,10 @@ void sb_answer_error(sb_answer *answer, const sb_error *err);
 
 /* Is the request's bearer token good for this route? False: `answer` says no.                               USE-06 */
 bool sb_bearer_check(sb_service *service, const sb_server_request *request, sb_visit *visit, sb_answer *answer);
+/* Have the audit log told of a request whose answer is ready. False: that failed; the answer is empty but for its status,
+ * 503, and wants words. */
+SB_MUST_USE bool sb_audit_visit(sb_service *service, const sb_server_request *request, sb_visit *visit,
+                                sb_answer *answer);
 /* 403: the token covers too little. */
 void sb_bearer_insufficient(sb_visit *visit, sb_answer *answer, const char *needed);
 

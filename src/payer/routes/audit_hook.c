@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* audit_hook.c - what the audit log is told of a request, before its answer goes out: an answer that could not be
+ * written there is not given.                                                                               PDEX-08
+ *
+ * Routes say what happened (visit->audit); for those that leave it open, and for every refusal, the name of the route
+ * does. Floods of strangers are told by the second, so that nobody fills the disk by knocking. */
+#include <stdio.h>
+
+#include "payer/ops/audit.h"
+#include "payer/routes/service_internal.h"
+
+#define UNWRITTEN       "audit_unwritable"
+#define UNWRITTEN_RETRY 30 /* seconds: a disk that is full is made room on by a person */
+
+/* What an answer of a route means where it does not say so itself; `done` NULL: nothing that is worth a line. */
+static const struct {
+    const char *route, *done, *refused;
+    bool durable; /* data or rights are given away: on disk before the answer */
+} names[] = {
+    {"token", "token.issued", "token.refused", false},
+    {"introspect", NULL, "token.introspection_refused", false},
+    {"revoke", "token.revoked", "token.revocation_refused", true},
+    {"register", "client.registered", "client.registration_refused", true},
+    {"kickoff", "export.started", "export.refused", true},
+    {"cancel", "export.deleted", "export.deletion_refused", true},
+    {"file", "export.file_read", "access.refused", false},
+};
+
+static size_t named(const sb_visit *visit)
+{
+    size_t i = 0;
+    while (i < SB_ARRAY_LEN(names) && (!visit->route || strcmp(names[i].route, visit->route->name) != 0))
+        i++;
+    return i;
+}
+
+static const char *event_of(const sb_server_request *request, const sb_visit *visit, unsigned status)
+{
+    size_t i = named(visit);
+    bool known = i < SB_ARRAY_LEN(names);
+    if (visit->audit)
+        return visit->audit;
+    if (status >= 400)
+        return known ? names[i].refused : "access.refused";
+    return known && strcmp(request->method, "HEAD") != 0 ? names[i].done : NULL;
+}
+
+static const char *reason_of(const sb_visit *visit, unsigned status)
+{
+    if (visit->reason)
+        return visit->reason;
+    switch (status) {
+    case 401:
+        return "unauthorized";
+    case 403:
+        return "forbidden";
+    case 404:
+        return "not_found";
+    case 405:
+        return "method_not_offered";
+    case 413:
+        return "body_too_long";
+    case 429:
+        return "too_many";
+    case 431:
+        return "headers_too_many";
+    default:
+        return status >= 500 ? "server_failed" : status >= 400 ? "request_invalid" : NULL;
+    }
+}
+
+/* A stranger's knocking: one line a second stands for all of it. Who proved who he is, or claims to be somebody, is told
+ * each time, within the limit of failures. */
+static bool is_knocking(const sb_visit *visit, unsigned status)
+{
+    if (status == 429 && !visit->grant)
+        return true;
+    return status >= 400 && status < 500 && !visit->client[0] && !visit->audit &&
+           !(visit->route && strcmp(visit->route->name, "token") == 0);
+}
+
+/* False: it is one of those that this second's line stands for. *left_out are those before. */
+static bool is_told(sb_service *service, uint64_t *left_out)
+{
+    const sb_clock *clock = service->o.clock;
+    int64_t now = clock->wall_s(clock->impl), last = atomic_load(&service->knocked_s);
+    if (last == now || !atomic_compare_exchange_strong(&service->knocked_s, &last, now)) {
+        (void)atomic_fetch_add(&service->knocks, 1);
+        return false;
+    }
+    *left_out = atomic_exchange(&service->knocks, 0);
+    return true;
+}
+
+/* Group and job of the address, where the route has not filled them in. */
+static void read_path(const sb_server_request *request, sb_visit *visit)
+{
+    const sb_target *target = &request->target;
+    const char *second = target->segment_count > 2 ? target->segments[2].ptr : "";
+    if (!visit->route)
+        return;
+    if (sb_str_starts_with(sb_str_from(visit->route->path), SB_STR_LIT("fhir/Group/*")) && !visit->group[0])
+        (void)snprintf(visit->group, sizeof(visit->group), "%s", second);
+    if (sb_str_starts_with(sb_str_from(visit->route->path), SB_STR_LIT("fhir/jobs/*")) && !visit->job[0])
+        (void)snprintf(visit->job, sizeof(visit->job), "%s", second);
+    if (strcmp(visit->route->name, "file") == 0 && !visit->detail[0] && target->segment_count > 3)
+        (void)snprintf(visit->detail, sizeof(visit->detail), "file %s", target->segments[3].ptr);
+}
+
+/* What was done is not known to anybody: as if it had not been. */
+static void undo(sb_service *service, const sb_visit *visit, const char *event)
+{
+    sb_error err = SB_ERROR_INIT;
+    if (strcmp(event, "export.started") == 0 && visit->job[0])
+        (void)sb_jobs_delete(service->o.jobs, visit->client, sb_str_from(visit->job), &err);
+    if (strcmp(event, "client.registered") == 0)
+        (void)sb_clients_remove(service->o.clients, sb_str_from(visit->client), &err);
+}
+
+static bool tell(sb_service *service, const sb_server_request *request, sb_visit *visit, const char *event,
+                 unsigned status)
+{
+    char more[64];
+    uint64_t left_out = 0;
+    size_t i = named(visit);
+    if (is_knocking(visit, status) && !is_told(service, &left_out))
+        return true;
+    read_path(request, visit);
+    (void)snprintf(more, sizeof(more), "and %llu like it before", (unsigned long long)left_out);
+    sb_audit_event line = {.event = event,
+                           .outcome = status < 400   ? "ok"
+                                      : status < 500 ? "refused"
+                                                     : "failed",
+                           .reason = reason_of(visit, status),
+                           .client = visit->client,
+                           .actor = visit->actor,
+                           .peer = request->peer,
+                           .group = visit->group,
+                           .job = visit->job,
+                           .detail = left_out > 0 ? more : visit->detail,
+                           .members = visit->members,
+                           .durable =
+                               status < 400 && (visit->actor[0] || (i < SB_ARRAY_LEN(names) && names[i].durable))};
+    return sb_audit_add(service->o.audit, &line);
+}
+
+bool sb_audit_visit(sb_service *service, const sb_server_request *request, sb_visit *visit, sb_answer *answer)
+{
+    unsigned status = answer->broken ? 500 : answer->status;
+    const char *event = event_of(request, visit, status);
+    if (!service->o.audit || !event || tell(service, request, visit, event, status))
+        return true;
+    if (status < 400)
+        undo(service, visit, event);
+    visit->reason = UNWRITTEN;
+    sb_answer_cleanup(answer);
+    answer->status = 503;
+    sb_answer_header(answer, "Retry-After", "%d", UNWRITTEN_RETRY);
+    return false;
+}

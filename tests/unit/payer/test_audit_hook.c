@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_audit_hook.c - what the audit log is told of requests; and that nothing is given which it could not be told. */
+#include <smartbulk/audit.h>
+
+#include "service_fixture.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+
+#include "base/json.h"
+
+typedef struct audited {
+    fixture *f;
+    char *path;
+    sb_audit *audit;
+    sb_metrics *metrics;
+} audited;
+
+static int audited_set_up(void **state)
+{
+    audited *a = calloc(1, sizeof(*a));
+    void *f = NULL;
+    if (!a || set_up(&f) != 0)
+        return -1;
+    a->f = f;
+    a->path = sb_path_join(a->f->dir, "audit.ndjson");
+    assert_ok(sb_audit_open(a->path, false, &a->f->clock.clock, &a->audit, NULL));
+    assert_ok(sb_metrics_new(&a->f->clock.clock, &a->metrics, NULL));
+    a->f->options.audit = a->audit;
+    a->f->options.metrics = a->metrics;
+    a->f->options.failures_burst = 3;
+    a->f->options.failures_per_second = 1;
+    fixture_reopen(a->f);
+    *state = a;
+    return 0;
+}
+
+static int audited_tear_down(void **state)
+{
+    audited *a = *state;
+    void *f = a->f;
+    int rc = tear_down(&f);
+    sb_audit_free(a->audit);
+    sb_metrics_free(a->metrics);
+    free(a->path);
+    free(a);
+    return rc;
+}
+
+/* The event `back` lines before the last; the caller's. */
+static json_t *event(const audited *a, unsigned back)
+{
+    SB_AUTO(sb_buf) log = SB_BUF_INIT;
+    sb_str rest, line;
+    json_t *list = json_array(), *found;
+    assert_ok(sb_file_read(a->path, 1 << 20, &log, NULL));
+    rest = sb_buf_str(&log);
+    while (sb_str_split(&rest, '\n', &line) && line.len > 0)
+        assert_int_equal(json_array_append_new(list, json_loadb(line.ptr, line.len, 0, NULL)), 0);
+    assert_true(json_array_size(list) > back);
+    found = json_incref(json_array_get(list, json_array_size(list) - 1 - back));
+    json_decref(list);
+    return found;
+}
+
+static size_t count_events(const audited *a)
+{
+    const char *files[] = {a->path};
+    sb_audit_verify_result result;
+    assert_ok(sb_audit_verify(files, 1, NULL, NULL, NULL, NULL, &result, NULL));
+    return result.lines;
+}
+
+#define assert_member(object, name, value) assert_string_equal(sb_json_str(object, name), value)
+
+static void a_token_that_is_issued_is_told(void **state)
+{
+    audited *a = *state;
+    SB_AUTOFREE token = bearer(a->f, 1, "system/*.rs");
+    SB_AUTOJSON e = event(a, 0);
+    assert_member(e, "event", "token.issued");
+    assert_member(e, "outcome", "ok");
+    assert_member(e, "reason", "granted");
+    assert_member(e, "client", "client-1");
+    assert_member(e, "peer", "192.0.2.1");
+}
+
+static void a_token_that_is_refused_is_told_with_its_exact_reason(void **state)
+{
+    audited *a = *state;
+    SB_AUTO(reply) r = REPLY_INIT;
+    forge by = forge_of(a->f, 1);
+    by.key = a->f->other;
+    SB_AUTOFREE assertion = forge_assertion(&by, NULL, NULL);
+    ask_token(a->f, assertion, "system/*.rs", &r);
+    assert_int_equal(r.status, 401);
+    SB_AUTOJSON e = event(a, 0);
+    assert_member(e, "event", "token.refused");
+    assert_member(e, "outcome", "refused");
+    assert_member(e, "reason", "signature_invalid");
+    assert_member(e, "client", "client-1");
+    assert_null(strstr(r.body, "signature_invalid"));
+}
+
+static void an_export_is_told_with_its_group_and_what_it_was_refused_for(void **state)
+{
+    audited *a = *state;
+    SB_AUTO(reply) r = REPLY_INIT;
+    SB_AUTOFREE narrow = bearer(a->f, 2, "system/Coverage.read");
+    SB_AUTOFREE headers = sb_printf("%sPrefer: respond-async\nAccept: application/fhir+json\n", narrow);
+    get(a->f, "/fhir/Group/all/$export?_type=Patient", headers, &r);
+    assert_true(r.status >= 400);
+    SB_AUTOJSON refused = event(a, 0);
+    assert_member(refused, "event", "export.refused");
+    assert_member(refused, "client", "client-2");
+    assert_member(refused, "group", "all");
+    SB_AUTOFREE wide = bearer(a->f, 1, "system/*.rs");
+    SB_AUTOFREE good = sb_printf("%sPrefer: respond-async\nAccept: application/fhir+json\n", wide);
+    get(a->f, "/fhir/Patient/$export", good, &r);
+    assert_int_equal(r.status, 202);
+    SB_AUTOJSON started = event(a, 0);
+    assert_member(started, "event", "export.started");
+    assert_member(started, "outcome", "ok");
+    assert_member(started, "client", "client-1");
+}
+
+static void what_is_read_of_an_export_is_told_and_whose_it_is_not(void **state)
+{
+    audited *a = *state;
+    SB_AUTO(reply) r = REPLY_INIT;
+    SB_AUTOFREE token = bearer(a->f, 1, "system/*.rs");
+    get(a->f, "/fhir/jobs/00112233445566778899aabbccddeeff/Patient.0.ndjson", token, &r);
+    assert_int_equal(r.status, 404);
+    SB_AUTOJSON e = event(a, 0);
+    assert_member(e, "event", "access.refused");
+    assert_member(e, "reason", "not_found");
+    assert_member(e, "job", "00112233445566778899aabbccddeeff");
+    assert_member(e, "detail", "file Patient.0.ndjson");
+}
+
+static void knocking_strangers_cannot_fill_the_disk(void **state)
+{
+    audited *a = *state;
+    SB_AUTO(reply) r = REPLY_INIT;
+    for (int i = 0; i < 50; i++)
+        get(a->f, "/fhir/Group", NULL, &r);
+    assert_int_equal(r.status, 401);
+    assert_int_equal(count_events(a), 1);
+    fake_advance_s(&a->f->clock, 1);
+    get(a->f, "/fhir/Group", "Authorization: Bearer nobodys\n", &r);
+    assert_int_equal(count_events(a), 2);
+    SB_AUTOJSON e = event(a, 0);
+    assert_member(e, "event", "access.refused");
+    assert_member(e, "reason", "token_invalid");
+    assert_member(e, "detail", "and 49 like it before");
+    SB_AUTO(sb_buf) log = SB_BUF_INIT;
+    assert_ok(sb_file_read(a->path, 1 << 20, &log, NULL));
+    assert_null(strstr(sb_buf_cstr(&log), "nobodys"));
+}
+
+static void what_cannot_be_written_is_not_given(void **state)
+{
+    audited *a = *state;
+    SB_AUTO(reply) r = REPLY_INIT;
+    struct rlimit before;
+    SB_AUTOFREE token = bearer(a->f, 1, "system/*.rs");
+    SB_AUTOFREE headers = sb_printf("%sPrefer: respond-async\nAccept: application/fhir+json\n", token);
+    forge by = forge_of(a->f, 1);
+    SB_AUTOFREE assertion = forge_assertion(&by, NULL, NULL);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    struct rlimit none = {0, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    ask_token(a->f, assertion, "system/*.rs", &r);
+    assert_int_equal(r.status, 503);
+    assert_contains(r.body, "temporarily_unavailable");
+    assert_null(strstr(r.body, "access_token"));
+    assert_string_equal(a->f->reason, "audit_unwritable");
+    get(a->f, "/fhir/Patient/$export", headers, &r);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(r.status, 503);
+    assert_contains(r.body, "OperationOutcome");
+    assert_non_null(reply_header(&r, "Retry-After"));
+    assert_null(reply_header(&r, "Content-Location"));
+    get(a->f, "/fhir/Patient/$export", headers, &r); /* and all is well again */
+    assert_int_equal(r.status, 202);
+}
+
+static void answers_are_counted_by_route_status_and_reason(void **state)
+{
+    audited *a = *state;
+    SB_AUTO(reply) r = REPLY_INIT;
+    SB_AUTO(sb_buf) out = SB_BUF_INIT;
+    SB_AUTOFREE token = bearer(a->f, 1, "system/*.rs");
+    get(a->f, "/fhir/Group", NULL, &r);
+    get(a->f, "/nowhere/\"x", NULL, &r);
+    assert_true(sb_metrics_write(a->metrics, &out));
+    assert_contains(sb_buf_cstr(&out), "smartbulk_requests_total{route=\"token\",code=\"200\"} 1\n");
+    assert_contains(sb_buf_cstr(&out), "smartbulk_requests_total{route=\"groups\",code=\"401\"} 1\n");
+    assert_contains(sb_buf_cstr(&out), "smartbulk_requests_total{route=\"none\",code=\"404\"} 1\n");
+    assert_contains(sb_buf_cstr(&out), "smartbulk_refusals_total{route=\"groups\",reason=\"token_missing\"} 1\n");
+    assert_contains(sb_buf_cstr(&out), "smartbulk_request_seconds_bucket{route=\"token\",le=\"+Inf\"} 1\n");
+    assert_contains(sb_buf_cstr(&out), "# TYPE smartbulk_request_seconds histogram\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, audited_set_up, audited_tear_down)
+        T(a_token_that_is_issued_is_told),
+        T(a_token_that_is_refused_is_told_with_its_exact_reason),
+        T(an_export_is_told_with_its_group_and_what_it_was_refused_for),
+        T(what_is_read_of_an_export_is_told_and_whose_it_is_not),
+        T(knocking_strangers_cannot_fill_the_disk),
+        T(what_cannot_be_written_is_not_given),
+        T(answers_are_counted_by_route_status_and_reason),
+    };
+    return cmocka_run_group_tests(tests, fixture_keys, fixture_keys_free);
+}
