@@ -221,6 +221,7 @@ static sb_status open_all(sb_serve *s, sb_error *err)
     SB_TRY(listen_on(s, err)); /* before the data, which may take long: an address that is taken is found now */
     SB_TRY(demo->make_data ? demo->make_data(demo->impl, err) : SB_OK);
     SB_TRY(open_audit(s, err));
+    SB_TRY(sb_metrics_new(s->clock, &s->metrics, err));
     SB_TRY(open_stores(s, err));
     SB_TRY(demo->add_clients ? demo->add_clients(demo->impl, s->clients, err) : SB_OK);
     SB_TRY(open_data(s, err));
@@ -283,6 +284,7 @@ void sb_serve_free(sb_serve *s)
     sb_rosters_free(s->rosters);
     sb_data_free(s->data);
     sb_audit_free(s->audit);
+    sb_metrics_free(s->metrics);
     sb_portal_store_free(s->portal_store);
     sb_pool_free(s->pool);
     sb_proxies_free(s->proxies);

@@ -147,6 +147,8 @@ static sb_status open_service(sb_generation *g, sb_error *err)
                                   .data = s->data,
                                   .groups = s->groups,
                                   .clock = s->clock,
+                                  .audit = s->audit,
+                                  .metrics = s->metrics,
                                   .failures_burst = set->failures_burst,
                                   .failures_per_second = SB_MAX(set->failures_per_minute / 60, 1u),
                                   .registration = set->registration != SB_REGISTRATION_OFF,

@@ -53,6 +53,7 @@ struct sb_serve {
     sb_generation *current;
     sb_pool *pool;
     sb_audit *audit; /* NULL: none is kept */
+    sb_metrics *metrics;
     sb_data *data;
     sb_rosters *rosters;
     sb_groups *groups;

@@ -23,7 +23,7 @@ static const struct {
     {"register", "client.registered", "client.registration_refused", true},
     {"kickoff", "export.started", "export.refused", true},
     {"cancel", "export.deleted", "export.deletion_refused", true},
-    {"file", "export.file_read", "access.refused", false},
+    {"file", "export.file", "access.refused", false},
 };
 
 static size_t named(const sb_visit *visit)
@@ -103,8 +103,6 @@ static void read_path(const sb_server_request *request, sb_visit *visit)
         (void)snprintf(visit->group, sizeof(visit->group), "%s", second);
     if (sb_str_starts_with(sb_str_from(visit->route->path), SB_STR_LIT("fhir/jobs/*")) && !visit->job[0])
         (void)snprintf(visit->job, sizeof(visit->job), "%s", second);
-    if (strcmp(visit->route->name, "file") == 0 && !visit->detail[0] && target->segment_count > 3)
-        (void)snprintf(visit->detail, sizeof(visit->detail), "file %s", target->segments[3].ptr);
 }
 
 /* What was done is not known to anybody: as if it had not been. */

@@ -132,10 +132,11 @@ static void what_is_read_of_an_export_is_told_and_whose_it_is_not(void **state)
     get(a->f, "/fhir/jobs/00112233445566778899aabbccddeeff/Patient.0.ndjson", token, &r);
     assert_int_equal(r.status, 404);
     SB_AUTOJSON e = event(a, 0);
-    assert_member(e, "event", "access.refused");
-    assert_member(e, "reason", "not_found");
+    assert_member(e, "event", "export.file");
+    assert_member(e, "outcome", "refused");
+    assert_member(e, "reason", "export_unknown");
     assert_member(e, "job", "00112233445566778899aabbccddeeff");
-    assert_member(e, "detail", "file Patient.0.ndjson");
+    assert_member(e, "detail", "Patient.0.ndjson");
 }
 
 static void knocking_strangers_cannot_fill_the_disk(void **state)
