@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "payer/ops/audit.h"
 #include "payer/ops/audit_line.h"
+#include "payer/ops/audit_search.h"
 
 typedef struct fixture {
     void *dir;
@@ -358,6 +359,88 @@ static void a_full_disk_lets_nobody_in_and_leaves_whole_lines(void **state)
     assert_int_equal(result.lines, 2);
 }
 
+/* Searching */
+
+typedef struct hits {
+    size_t count, doubted;
+    int64_t first, last;
+} hits;
+
+static sb_status on_hit(void *context, const json_t *event, bool believed, sb_error *err)
+{
+    hits *h = context;
+    (void)err;
+    h->last = json_integer_value(json_object_get(event, "seq"));
+    h->first = h->count++ ? h->first : h->last;
+    h->doubted += !believed;
+    return SB_OK;
+}
+
+static hits look_for(fixture *f, sb_audit_query query, uint64_t *next)
+{
+    hits h = {.count = 0};
+    sb_error err = SB_ERROR_INIT;
+    if (sb_audit_search(f->path, &query, on_hit, &h, next, &err) != SB_OK)
+        fail_msg("%s: %s", err.what, err.why);
+    return h;
+}
+
+static void write_many(fixture *f)
+{
+    open_log(f);
+    for (unsigned i = 1; i <= 3000; i++) {
+        sb_audit_event event = SB_AUDIT_EVENT_INIT;
+        event.event = i % 2 ? "token.issued" : "export.started";
+        event.outcome = "ok";
+        event.client = i % 100 ? "client-1" : "a\"b";
+        event.detail = i % 7 ? "client-2" : NULL; /* a word that is looked for, but not where it stands */
+        assert_true(sb_audit_add(f->audit, &event));
+        fake_advance_s(&f->clock, 1);
+    }
+    close_log(f);
+}
+
+static void events_are_found_newest_first_and_in_pieces(void **state)
+{
+    fixture *f = *state;
+    uint64_t next = 0, again = 0;
+    write_many(f);
+    hits all = look_for(f, (sb_audit_query){.limit = 10}, &next);
+    assert_int_equal(all.count, 10);
+    assert_int_equal(all.first, 3000);
+    assert_int_equal(all.last, 2991);
+    hits more = look_for(f, (sb_audit_query){.limit = 10, .before = next}, &again);
+    assert_int_equal(more.first, 2990);
+    hits odd = look_for(f, (sb_audit_query){.client = "a\"b"}, &next);
+    assert_int_equal(odd.count, 30);
+    assert_int_equal(odd.doubted, 0);
+    assert_int_equal(next, 0);
+    assert_int_equal(look_for(f, (sb_audit_query){.client = "client-2"}, &next).count, 0);
+    hits exports = look_for(f, (sb_audit_query){.event = "export", .since_s = 1790000000 + 2990}, &next);
+    assert_int_equal(exports.count, 5); /* 2992 … 3000: the first was written at second 0 */
+    assert_int_equal(exports.last, 2992);
+    hits early = look_for(f, (sb_audit_query){.until_s = 1790000000 + 3}, &next);
+    assert_int_equal(early.count, 3);
+    assert_int_equal(early.first, 3);
+}
+
+static void an_event_that_was_changed_is_found_and_doubted(void **state)
+{
+    fixture *f = *state;
+    SB_AUTO(sb_buf) log = SB_BUF_INIT;
+    uint64_t next;
+    write_lines(f, 3);
+    read_log(f, &log);
+    *strstr(line_at(&log, 2).ptr, "client-1") = 'C';
+    replace_log(f, sb_buf_str(&log));
+    hits h = look_for(f, (sb_audit_query){.client = "Client-1"}, &next);
+    assert_int_equal(h.count, 1);
+    assert_int_equal(h.doubted, 1);
+    replace_log(f, SB_STR_LIT(""));
+    assert_int_equal(look_for(f, (sb_audit_query){.limit = 1}, &next).count, 0);
+    assert_int_equal(next, 0);
+}
+
 static void *write_some(void *arg)
 {
     fixture *f = arg;
@@ -410,6 +493,8 @@ int main(void)
         T(two_processes_cannot_have_one_log),
         T(a_log_that_was_renamed_is_gone_on_with_in_a_new_file),
         T(a_full_disk_lets_nobody_in_and_leaves_whole_lines),
+        T(events_are_found_newest_first_and_in_pieces),
+        T(an_event_that_was_changed_is_found_and_doubted),
         T(many_threads_make_one_chain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
