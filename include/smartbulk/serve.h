@@ -40,7 +40,7 @@ typedef struct sb_serve_options {
 SB_PUBLIC sb_status sb_serve_start(const sb_serve_options *options, sb_serve **out, sb_error *err);
 
 /* Read the configuration and the files it names again: certificate, limits, algorithms, registration, what is logged.
- * No request is dropped. On failure all stays as it was. What only a new start changes (addresses, database, folders) is
+ * No request is dropped. On failure all stays as it was, and the log says why. What only a new start changes (addresses, database, folders) is
  * said in the log and stays, too. */
 SB_PUBLIC sb_status sb_serve_reload(sb_serve *serve, sb_error *err);
 

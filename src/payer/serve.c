@@ -33,7 +33,7 @@ static void on_words(void *impl, sb_log_level level, const char *words)
     sb_serve *s = impl;
     char time[SB_INSTANT_SIZE];
     (void)sb_instant_format((sb_instant){s->clock->wall_s(s->clock->impl), 0}, time);
-    if (s->settings && s->settings->log_format == SB_LOG_FORMAT_TEXT) {
+    if (!atomic_load(&s->log_json)) {
         SB_AUTOFREE text = sb_printf("%s %s: %s", time, names[level], words);
         sb_serve_say(s, text ? text : words);
         return;
@@ -42,6 +42,13 @@ static void on_words(void *impl, sb_log_level level, const char *words)
         json_pack("{s:s, s:s, s:s, s:s}", "time", time, "event", "log", "level", names[level], "message", words);
     SB_AUTOFREE line = object ? sb_json_dump(object) : NULL;
     sb_serve_say(s, line ? line : words); /* rather a line of another form than none */
+}
+
+void sb_serve_log_by(sb_serve *s, const sb_settings *settings)
+{
+    atomic_store(&s->log_json, settings->log_format == SB_LOG_FORMAT_JSON);
+    if (s->log && !s->is_demo)
+        sb_log_set((sb_log_level)settings->log_level, on_words, s);
 }
 
 /* What is kept */
@@ -252,9 +259,8 @@ sb_status sb_serve_start(const sb_serve_options *options, sb_serve **out, sb_err
     s->config = sb_str_dup(sb_str_from(options->config));
     if (!s->config)
         return sb_error_nomem(err);
-    if (s->log)
-        sb_log_set(SB_LOG_INFO, on_words, s);
     SB_TRY(sb_settings_load(s->config, NULL, NULL, &s->settings, err));
+    sb_serve_log_by(s, s->settings);
     SB_TRY(open_all(s, err));
     sb_log(SB_LOG_INFO, "serving %s on port %u", s->fhir_url, s->port);
     *out = s;

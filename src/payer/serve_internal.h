@@ -48,6 +48,7 @@ struct sb_serve {
     sb_serve_log_fn *log; /* NULL: none */
     void *log_impl;
     pthread_mutex_t log_lock;
+    atomic_bool log_json;  /* the library's own words, too */
     sb_settings *settings; /* of the start: addresses, folders, the database */
     pthread_mutex_t current_lock;
     sb_generation *current;
@@ -75,7 +76,8 @@ SB_DEFINE_FREEP(sb_serve)
 sb_status sb_serve_start_with(const sb_serve_options *options, sb_settings *settings, const sb_serve_demo *demo,
                               sb_serve **out, sb_error *err);
 
-void sb_serve_say(sb_serve *serve, const char *line); /* into the log; any thread */
+void sb_serve_log_by(sb_serve *serve, const sb_settings *settings); /* its level and form, from now on */
+void sb_serve_say(sb_serve *serve, const char *line);               /* into the log; any thread */
 
 /* Takes the settings over when it succeeds. */
 sb_status sb_generation_new(sb_serve *serve, sb_settings *settings, sb_generation **out, sb_error *err);

@@ -55,7 +55,7 @@ static sb_status replace_certificate(sb_serve *s, const sb_settings *set, sb_err
     return status;
 }
 
-sb_status sb_serve_reload(sb_serve *s, sb_error *err)
+static sb_status reload(sb_serve *s, sb_error *err)
 {
     SB_AUTOPTR(sb_settings) settings = NULL;
     sb_generation *next = NULL;
@@ -77,7 +77,17 @@ sb_status sb_serve_reload(sb_serve *s, sb_error *err)
     sb_generation *before = s->current;
     s->current = next;
     (void)pthread_mutex_unlock(&s->current_lock);
+    sb_serve_log_by(s, next->settings); /* the caller's thread alone takes it away again */
     sb_generation_release(before);
     sb_log(SB_LOG_INFO, "the configuration was read again");
     return SB_OK;
+}
+
+sb_status sb_serve_reload(sb_serve *s, sb_error *err)
+{
+    sb_error local = SB_ERROR_INIT, *found = err ? err : &local;
+    sb_status status = reload(s, found);
+    if (status != SB_OK)
+        sb_log(SB_LOG_ERROR, "all stays as it was: %s: %s", found->what, found->why);
+    return status;
 }

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <yaml.h>
 
+#include <smartbulk/log.h>
+
 #include "base/file.h"
 #include "payer/settings_keys.h"
 
@@ -302,6 +304,7 @@ static void set_defaults(sb_settings *s)
     s->export_workers = 2;
     s->export_retry_after_s = 5;
     s->export_file_bytes = (uint64_t)256 * 1024 * 1024;
+    s->log_level = SB_LOG_INFO;
     s->log_requests = true;
     s->portal = true;
 }

@@ -63,6 +63,7 @@ typedef struct sb_settings {
 
     char *audit_file;
     sb_log_format log_format;
+    int log_level; /* an sb_log_level */
     bool log_requests;
 
     bool portal;

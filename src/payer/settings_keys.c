@@ -8,6 +8,7 @@
 static const char *const registrations[] = {"off", "pending", "token", "open", NULL};
 static const char *const formats[] = {"opaque", "jwt", NULL};
 static const char *const logs[] = {"json", "text", NULL};
+static const char *const levels[] = {"error", "warning", "info", "debug", NULL}; /* in the order of sb_log_level */
 
 #define AT(member) offsetof(sb_settings, member)
 #define DAY        86400
@@ -46,6 +47,7 @@ const sb_settings_key sb_settings_keys[] = {
     {"exports", "open_files", SB_SETTINGS_BOOL, AT(open_files), 0, 0, NULL},
     {"audit", "file", SB_SETTINGS_PATH, AT(audit_file), 0, 0, NULL},
     {"log", "format", SB_SETTINGS_WORD, AT(log_format), 0, 0, logs},
+    {"log", "level", SB_SETTINGS_WORD, AT(log_level), 0, 0, levels},
     {"log", "requests", SB_SETTINGS_BOOL, AT(log_requests), 0, 0, NULL},
     {"portal", "enabled", SB_SETTINGS_BOOL, AT(portal), 0, 0, NULL},
     {"portal", "user_header", SB_SETTINGS_TEXT, AT(portal_user_header), 0, 0, NULL},

@@ -277,6 +277,32 @@ def test_the_end_waits_for_who_is_being_served(t):
     assert result.code == 0, result
 
 
+def test_who_does_not_take_what_he_asked_for_does_not_hold_the_end_up(t):
+    write_claims(t)
+    (t.dir / "data/Basic.ndjson").write_text('{"resourceType":"Basic","id":"b","text":"' + "x" * 32_000_000 + '"}\n')
+    serve = Serve(t, drain=1)
+    partner = Partner(t, serve, scope="system/*.rs")
+    token = partner.ask_token(partner.assertion(), scope="system/*.rs").json()["access_token"]
+    url = next(item["url"] for item in partner.export(token, "/$export")["output"] if item["type"] == "Basic")
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        assert len(answer.read(1000)) == 1000
+        serve.end()  # while the rest waits
+
+
+def test_how_much_is_logged_can_be_changed_while_it_serves(t):
+    write_claims(t)
+    serve = Serve(t, log={"level": "error", "requests": False})
+    assert "serving" not in serve.said()
+    serve.settings["log"].update(level="info", format="text")
+    serve.reload()
+    assert "info: the configuration was read again" in serve.said()
+    serve.settings["nonsense"] = 1
+    serve.write()
+    serve.process.signal(1)
+    wait_until(lambda: "error: all stays as it was" in serve.said(), "the mistake")
+
+
 def test_a_service_manager_hears_when_it_is_ready_reloads_and_stops(t):
     write_claims(t)
     path = t.dir / "notify"
