@@ -24,7 +24,7 @@ http {{
   types {{ application/fhir+ndjson ndjson; application/json json; }}
   gzip_static {gzip}; gzip_vary on;
   server {{
-    listen 127.0.0.1:{port} ssl{http2};
+    listen 127.0.0.1:{port}{ssl}{http2};
     ssl_certificate {dir}/cert.pem; ssl_certificate_key {dir}/key.pem;
     ssl_session_cache shared:s:1m; ssl_protocols TLSv1.3;
     location = /fhir/.well-known/smart-configuration {{ default_type application/json;
@@ -58,12 +58,12 @@ def make_certificate(folder):
 class StaticPayer:
     """`files`: names below `data`; `counts`: lines of each, or None."""
 
-    def __init__(self, folder, data, files, gzip=False, counts=None, http2=False):
+    def __init__(self, folder, data, files, gzip=False, counts=None, http2=False, tls=True):
         self.dir = Path(folder)
         shutil.rmtree(self.dir, ignore_errors=True)
         self.dir.mkdir(parents=True)
         self.port = free_port()
-        self.url = f"https://127.0.0.1:{self.port}"
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}"
         self.fhir_url = f"{self.url}/fhir"
         self.ca = self.dir / "cert.pem"
         self.files = [f"{self.url}/files/{name}" for name in files]
@@ -71,7 +71,7 @@ class StaticPayer:
         self.write_manifest(files, counts)
         (self.dir / "nginx.conf").write_text(CONF.format(
             dir=self.dir, port=self.port, url=self.url, token=TOKEN, data=Path(data).resolve(),
-            gzip="on" if gzip else "off", http2=" http2" if http2 else ""), encoding="utf-8")
+            gzip="on" if gzip else "off", http2=" http2" if http2 else "", ssl=" ssl" if tls else ""), encoding="utf-8")
         self.process = subprocess.Popen(["nginx", "-p", self.dir, "-c", self.dir / "nginx.conf"], stderr=subprocess.DEVNULL)
         self.wait()
 
