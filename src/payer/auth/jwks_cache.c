@@ -21,7 +21,7 @@ typedef struct entry {
     int64_t renew_ns, fresh_ns, dead_ns; /* of the set */
     int64_t used_ns, tried_ns;
     bool tried, fetching, queued;
-    unsigned pins;
+    unsigned pins, waiting;
     sb_error err; /* of the last fetch; code SB_OK: it went well */
     struct entry *next, *next_queued;
 } entry;
@@ -234,17 +234,20 @@ static sb_status too_many(sb_error *err)
                         "too many requests wait for key sets to be fetched", "come back later");
 }
 
-/* One fetch, by us or by who is at it. */
+/* One fetch, by us or by who is at it. Of those who may wait, half may wait for one URL: a slow one leaves room for
+ * others. */
 static sb_status wait_for_fetch(sb_jwks_cache *cache, entry *e, sb_error *err)
 {
-    if (cache->waiting >= cache->waiting_max)
+    if (cache->waiting >= cache->waiting_max || e->waiting > cache->waiting_max / 2)
         return too_many(err);
     cache->waiting++;
+    e->waiting++;
     if (!e->fetching)
         fetch(cache, e);
     else
         while (e->fetching)
             (void)pthread_cond_wait(&cache->fetched, &cache->lock);
+    e->waiting--;
     cache->waiting--;
     return SB_OK;
 }

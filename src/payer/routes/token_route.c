@@ -40,13 +40,28 @@ static bool invalid_request(attempt *a, const char *reason, const char *descript
 }
 
 /* 401 with the scheme that was used, if one was (RFC 6749 §5.2): any 401 names one.                         TOK-04 */
-static bool invalid_client(attempt *a, const char *reason)
+static bool refuse_client(attempt *a, const char *reason, const char *description)
 {
     bool basic = sb_server_header_count(a->request, "Authorization") > 0;
     a->visit->reason = reason;
-    sb_answer_oauth(a->answer, 401, "invalid_client", GENERIC);
+    sb_answer_oauth(a->answer, 401, "invalid_client", description);
     sb_answer_header(a->answer, "WWW-Authenticate", "%s realm=\"token\"", basic ? "Basic" : "Bearer");
     return false;
+}
+
+static bool invalid_client(attempt *a, const char *reason)
+{
+    return refuse_client(a, reason, GENERIC);
+}
+
+/* A client under onboarding is told why; and so is who only says that he is one: the operator who switches it on knows
+ * that. */
+static bool not_authenticated(attempt *a, sb_refusal refusal)
+{
+    SB_AUTOFREE told = NULL;
+    if (a->good.show_reason)
+        told = sb_printf("%s: %s", sb_refusal_name(refusal), sb_refusal_text(refusal));
+    return refuse_client(a, sb_refusal_name(refusal), told ? told : GENERIC);
 }
 
 static bool unavailable(attempt *a, sb_refusal refusal)
@@ -136,7 +151,7 @@ static bool check_assertion(attempt *a)
     if (refusal == SB_REFUSAL_NONE)
         return true;
     sb_failures_add(a->service->failures, a->request->peer);
-    return invalid_client(a, sb_refusal_name(refusal));
+    return not_authenticated(a, refusal);
 }
 
 static bool has_malformed(const sb_scopes *scopes)
@@ -177,7 +192,7 @@ static bool draw_token(attempt *a, char token[SB_ACCESS_TOKEN_SIZE])
     case SB_ISSUE_DONE:
         return true;
     case SB_ISSUE_REPLAYED:
-        return invalid_client(a, sb_refusal_name(SB_REFUSAL_REPLAYED));
+        return not_authenticated(a, SB_REFUSAL_REPLAYED);
     case SB_ISSUE_REPLAY_FULL:
         return unavailable(a, SB_REFUSAL_REPLAY_FULL);
     case SB_ISSUE_TOKENS_FULL:
