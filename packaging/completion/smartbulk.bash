@@ -12,7 +12,7 @@ _smartbulk()
         mapfile -t COMPREPLY < <(compgen -W "$help --help --version" -- "$word")
         return
     fi
-    if [[ $command == key || $command == audit ]] && ((COMP_CWORD == 2)); then
+    if [[ $command == key || $command == audit || $command == clients ]] && ((COMP_CWORD == 2)); then
         help=$("$program" "$command" --help 2>/dev/null |
             sed -n "s/^ .*smartbulk $command \([a-z]\{1,\}\) \[.*/\1/p; s/^Usage: smartbulk $command \([a-z]\{1,\}\) \[.*/\1/p")
         mapfile -t COMPREPLY < <(compgen -W "$help --help" -- "$word")
@@ -49,7 +49,7 @@ _smartbulk()
 
     if [[ $word == -* ]]; then
         local words=("$command")
-        [[ ($command == key || $command == audit) && $COMP_CWORD -gt 2 ]] && words+=("${COMP_WORDS[2]}")
+        [[ ($command == key || $command == audit || $command == clients) && $COMP_CWORD -gt 2 ]] && words+=("${COMP_WORDS[2]}")
         help=$("$program" "${words[@]}" --help 2>/dev/null | grep -v '^Example' | grep -oE -- '--[a-z][a-z-]+' | sort -u)
         mapfile -t COMPREPLY < <(compgen -W "$help --help" -- "$word")
         return

@@ -17,6 +17,7 @@ typedef int cli_command(int argc, char **argv);
 
 cli_command cmd_audit;
 cli_command cmd_cancel;
+cli_command cmd_clients;
 cli_command cmd_export;
 cli_command cmd_key;
 cli_command cmd_link;

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a payer's operator does beside `smartbulk serve`: the register of clients, the audit log."""
+import json
+import signal
+
+from context import wait_until
+from partner import Partner
+from serve import Serve
+from test_serve import fetch_all, write_claims
+
+AUDIT = {"file": "audit.ndjson"}
+
+
+def events(t, name="audit.ndjson"):
+    return [json.loads(line) for line in (t.dir / name).read_text().splitlines()]
+
+
+def clients(t, serve, *args, code=0):
+    return t.run("clients", args[0], "--config", serve.config, *args[1:], code=code)
+
+
+def verify(t, *names, code=0):
+    return json.loads(t.run("audit", "verify", "--json", *[t.dir / name for name in names], code=code).out.splitlines()[-1])
+
+
+def test_every_step_of_a_partner_and_every_refusal_is_in_the_audit_log(t):
+    write_claims(t)
+    serve = Serve(t, audit=AUDIT)
+    partner = Partner(t, serve)
+    token = partner.token()
+    fetch_all(partner, token, partner.export(token))
+    assert partner.ask("DELETE", partner.job, token).status == 202
+    assert partner.ask_token(partner.assertion(aud="https://elsewhere.example")).status == 401
+    assert partner.ask("GET", "/Patient/$export", "A" * 43).status == 401
+    serve.end()
+    seen = events(t)
+    names = [event["event"] for event in seen]
+    for name in ("client.registered", "token.issued", "export.started", "export.finished", "export.file", "export.deleted"):
+        assert name in names, (name, names)
+        assert all(event["client"] == partner.client_id for event in seen if event["event"] == name), seen
+    refused = next(event for event in seen if event["event"] == "token.refused")
+    assert (refused["reason"], refused["client"], refused["peer"]) == ("aud_wrong", partner.client_id, "127.0.0.1"), refused
+    assert any(event["reason"] == "token_invalid" for event in seen if event["event"] == "access.refused"), seen
+    text = (t.dir / "audit.ndjson").read_text()
+    assert token not in text and "Patient/p" not in text and '"p1"' not in text
+    whole = verify(t, "audit.ndjson")
+    assert whole["problems"] == 0 and whole["lines"] == len(seen), whole
+
+
+def test_an_audit_log_survives_a_kill_and_is_gone_on_with(t):
+    write_claims(t)
+    serve = Serve(t, audit=AUDIT)
+    partner = Partner(t, serve)
+    partner.token()
+    serve.kill()
+    before = len(events(t))
+    serve.start()
+    Partner(t, serve).token()
+    serve.end()
+    assert verify(t, "audit.ndjson")["lines"] > before >= 2
+
+
+def test_a_rotated_audit_log_goes_on_in_a_new_file_and_a_missing_line_is_found(t):
+    write_claims(t)
+    serve = Serve(t, audit=AUDIT)
+    partner = Partner(t, serve)
+    (t.dir / "audit.ndjson").rename(t.dir / "audit.ndjson.1")
+    serve.process.signal(signal.SIGHUP)
+    wait_until((t.dir / "audit.ndjson").exists, "the new file")
+    partner.token()
+    serve.end()
+    assert verify(t, "audit.ndjson.1", "audit.ndjson")["problems"] == 0
+    assert verify(t, "audit.ndjson")["goesOn"].startswith("1:")
+    head = t.run("audit", "head", t.dir / "audit.ndjson").out.strip()
+    lines = (t.dir / "audit.ndjson").read_text().splitlines(keepends=True)
+    (t.dir / "cut").write_text("".join(lines[:-1]))
+    t.run("audit", "verify", t.dir / "audit.ndjson.1", t.dir / "cut", "--head", head, code=6)
+    t.run("audit", "verify", t.dir / "audit.ndjson.1", t.dir / "audit.ndjson", "--head", head)
+
+
+def test_a_client_is_suspended_and_let_in_again_while_serve_runs(t):
+    write_claims(t)
+    serve = Serve(t, audit=AUDIT)
+    partner = Partner(t, serve)
+    token = partner.token()
+    clients(t, serve, "suspend", partner.client_id)
+    wait_until(lambda: partner.ask("GET", "/Group", token).status == 401, "its tokens to end")
+    assert partner.ask_token(partner.assertion()).status == 401
+    clients(t, serve, "approve", partner.client_id, "--scope", "system/Coverage.rs")
+    wait_until(lambda: partner.ask_token(partner.assertion()).status == 200, "it to be let in")
+    assert partner.ask_token(partner.assertion()).json()["scope"] == "system/Coverage.rs"
+    listed = [json.loads(line) for line in clients(t, serve, "list", "--state", "active", "--json").out.splitlines()]
+    assert [client["id"] for client in listed] == [partner.client_id], listed
+    clients(t, serve, "remove", partner.client_id)
+    wait_until(lambda: partner.ask_token(partner.assertion()).status == 401, "it to be gone")
+    clients(t, serve, "show", partner.client_id, code=1)
+    told = events(t, "audit.ndjson.commands")
+    assert [event["event"] for event in told] == ["client.suspended", "client.changed", "client.approved", "client.removed"]
+    assert all(event["actor"].startswith("command line (") for event in told), told
+    assert verify(t, "audit.ndjson.commands")["problems"] == 0
+
+
+def test_a_client_rotates_its_keys_by_its_operator(t):
+    write_claims(t)
+    serve = Serve(t)
+    partner = Partner(t, serve)
+    t.key("next.jwk")
+    (t.dir / "next.json").write_text(t.run("key", "jwks", t.dir / "keys/next.jwk").out)
+    partner.token()
+    clients(t, serve, "rotate", partner.client_id, "--jwks", t.dir / "next.json")
+    wait_until(lambda: partner.ask_token(partner.assertion()).status == 401, "its old key to be no good")
+    shown = json.loads(clients(t, serve, "show", partner.client_id, "--json").out)
+    assert [key["kid"] for key in shown["keys"]] != [partner.kid], shown
