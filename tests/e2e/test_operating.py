@@ -40,7 +40,7 @@ def test_every_step_of_a_partner_and_every_refusal_is_in_the_audit_log(t):
         assert all(event["client"] == partner.client_id for event in seen if event["event"] == name), seen
     refused = next(event for event in seen if event["event"] == "token.refused")
     assert (refused["reason"], refused["client"], refused["peer"]) == ("aud_wrong", partner.client_id, "127.0.0.1"), refused
-    assert any(event["reason"] == "token_invalid" for event in seen if event["event"] == "access.refused"), seen
+    assert any(event["reason"] == "token_invalid" for event in seen if event["event"] == "export.refused"), seen
     text = (t.dir / "audit.ndjson").read_text()
     assert token not in text and "Patient/p" not in text and '"p1"' not in text
     whole = verify(t, "audit.ndjson")
