@@ -49,7 +49,8 @@ typedef struct sb_issue {
 typedef struct sb_grants_ops {
     /* Use the assertion up and keep the token's digest until it ends. */
     sb_issue_answer (*issue)(void *impl, const sb_issue *issue, const sb_digest *token, unsigned lifetime_s);
-    sb_grant *(*find)(void *impl, const sb_digest *token);                /* a reference, or NULL */
+    /* *out is a reference, or NULL: there is none. Anything but SB_OK: it could not be looked up. */
+    sb_status (*find)(void *impl, const sb_digest *token, sb_grant **out, sb_error *err);
     bool (*revoke)(void *impl, const sb_digest *token, sb_str client_id); /* false: it could not be written */
     size_t (*revoke_all)(void *impl);
     void (*free)(void *impl);
@@ -67,8 +68,8 @@ unsigned sb_grants_lifetime_s(const sb_grants *grants);
 /* A new token. The caller wipes `token`, which is set on SB_ISSUE_DONE alone. */
 sb_issue_answer sb_grants_issue(sb_grants *grants, const sb_issue *issue, char token[SB_ACCESS_TOKEN_SIZE]);
 /* What a live token of an active client stands for, as a reference; NULL: unknown, expired, revoked or its client
- * suspended, all the same. */
-sb_grant *sb_grants_find(sb_grants *grants, sb_str token);
+ * suspended, all the same. Anything but SB_OK: it could not be looked up, which says nothing of the token. */
+sb_status sb_grants_find(sb_grants *grants, sb_str token, sb_grant **out, sb_error *err);
 /* End a token, if it is this client's (an empty id: whoever's). One that is not live is no failure: false is.  RFC 7009 */
 SB_MUST_USE bool sb_grants_revoke(sb_grants *grants, sb_str token, sb_str client_id);
 size_t sb_grants_revoke_all(sb_grants *grants);

@@ -14,6 +14,7 @@
 #include "store/group_commit.h"
 
 #define COUNT_EVERY_S 10
+#define FORGET_LATE_S 60     /* what is dead by this clock may live by another process's, which is behind */
 #define FORGET_MAX    "512"  /* rows a round forgets at most, so that no round is long; twice what one can add */
 #define CACHE_MAX     100000 /* tokens looked up here lately; some 300 bytes each */
 
@@ -31,6 +32,7 @@ typedef struct store {
     sb_group *group;
     pthread_mutex_t lock; /* of the cache */
     sb_expiring *cache;   /* digest to grant, on the monotonic clock */
+    uint64_t revocations; /* how many there were here: what was read before one may be dead since */
     /* the rest belongs to who writes a round */
     int64_t latest_s;  /* the clock's latest reading: what had ended then may have been forgotten */
     int64_t counted_s; /* when the rows were counted; INT64_MIN: never */
@@ -97,8 +99,9 @@ static sb_status forget_ended(store *s, sb_db *db, sb_error *err)
     static const char used_postgres[] = FORGET("used_assertions", " FOR UPDATE SKIP LOCKED");
     static const char tokens_sqlite[] = FORGET("tokens", "");
     static const char tokens_postgres[] = FORGET("tokens", " FOR UPDATE SKIP LOCKED");
-    SB_TRY(forget(db, used_sqlite, used_postgres, s->latest_s, &s->used, err));
-    return forget(db, tokens_sqlite, tokens_postgres, s->latest_s, &s->tokens, err);
+    int64_t dead_s = s->latest_s - FORGET_LATE_S;
+    SB_TRY(forget(db, used_sqlite, used_postgres, dead_s, &s->used, err));
+    return forget(db, tokens_sqlite, tokens_postgres, dead_s, &s->tokens, err);
 }
 
 static sb_status use_assertion(sb_db *db, const item *it, bool *fresh, sb_error *err)
@@ -225,10 +228,11 @@ static sb_issue_answer db_issue(void *impl, const sb_issue *issue, const sb_dige
 
 /* Looking up */
 
-static sb_grant *cached(store *s, const sb_digest *token)
+static sb_grant *cached(store *s, const sb_digest *token, uint64_t *revocations)
 {
     bool found;
     (void)pthread_mutex_lock(&s->lock);
+    *revocations = s->revocations;
     sb_grant *grant = sb_expiring_get(s->cache, token, now_ns(s), &found);
     if (grant)
         (void)sb_grant_ref(grant);
@@ -237,16 +241,22 @@ static sb_grant *cached(store *s, const sb_digest *token)
 }
 
 /* A cache that is full is emptied: it costs a look-up each, and no live token its life. */
-static void remember(store *s, const sb_digest *token, sb_grant *grant)
+static bool put(store *s, const sb_digest *token, sb_grant *grant)
 {
-    int64_t until = now_ns(s) + SB_GRANTS_DB_STALE_S * SB_NS_PER_S;
-    (void)pthread_mutex_lock(&s->lock);
-    sb_expiring_put_result result = sb_expiring_put(s->cache, token, until, now_ns(s), grant);
+    int64_t now = now_ns(s), until = now + SB_GRANTS_DB_STALE_S * SB_NS_PER_S;
+    sb_expiring_put_result result = sb_expiring_put(s->cache, token, until, now, grant);
     if (result == SB_EXPIRING_FULL) {
         (void)sb_expiring_clear(s->cache);
-        result = sb_expiring_put(s->cache, token, until, now_ns(s), grant);
+        result = sb_expiring_put(s->cache, token, until, now, grant);
     }
-    if (result == SB_EXPIRING_ADDED)
+    return result == SB_EXPIRING_ADDED;
+}
+
+/* Not when one was revoked since `revocations` were counted: the row may have been read just before. */
+static void remember(store *s, const sb_digest *token, sb_grant *grant, uint64_t revocations)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    if (s->revocations == revocations && put(s, token, grant))
         (void)sb_grant_ref(grant);
     (void)pthread_mutex_unlock(&s->lock);
 }
@@ -302,28 +312,43 @@ static sb_status look_up(store *s, const sb_digest *token, sb_grant **out, sb_er
 }
 
 /* The register is asked each time, for it is in memory: who was suspended a moment ago has no token any more. */
-static bool client_is_active(store *s, const sb_grant *grant)
+static sb_status client_is_active(store *s, const sb_grant *grant, bool *active, sb_error *err)
 {
     SB_AUTOPTR(sb_client) client = NULL;
-    return sb_clients_find(s->o.clients, sb_str_from(grant->client->id), &client, NULL) == SB_OK && client &&
-           client->state == SB_CLIENT_ACTIVE;
+    SB_TRY(sb_clients_find(s->o.clients, sb_str_from(grant->client->id), &client, err));
+    *active = client && client->state == SB_CLIENT_ACTIVE;
+    return SB_OK;
 }
 
-static sb_grant *db_find(void *impl, const sb_digest *token)
+static sb_status find(store *s, const sb_digest *token, sb_grant **out, sb_error *err)
 {
-    store *s = impl;
-    sb_error err = SB_ERROR_INIT;
-    sb_grant *grant = cached(s, token);
+    uint64_t revocations;
+    bool active = false;
+    SB_AUTOPTR(sb_grant) grant = cached(s, token, &revocations);
     if (!grant) {
-        if (look_up(s, token, &grant, &err) != SB_OK)
-            sb_log(SB_LOG_ERROR, "a token could not be looked up: %s: %s", err.what, err.why);
-        if (grant)
-            remember(s, token, grant);
+        SB_TRY(look_up(s, token, &grant, err));
+        if (!grant)
+            return SB_OK;
+        remember(s, token, grant, revocations);
     }
-    if (grant && grant->expires_s > wall_s(s) && client_is_active(s, grant))
-        return grant;
-    sb_grant_free(grant);
-    return NULL;
+    if (grant->expires_s <= wall_s(s))
+        return SB_OK;
+    SB_TRY(client_is_active(s, grant, &active, err));
+    if (active)
+        *out = sb_grant_ref(grant);
+    return SB_OK;
+}
+
+static sb_status db_find(void *impl, const sb_digest *token, sb_grant **out, sb_error *err)
+{
+    sb_error reason = SB_ERROR_INIT;
+    sb_status status = find(impl, token, out, &reason);
+    if (status == SB_OK)
+        return SB_OK;
+    sb_log(SB_LOG_ERROR, "a token could not be looked up: %s: %s", reason.what, reason.why);
+    if (err)
+        *err = reason;
+    return status;
 }
 
 /* Ending */
@@ -347,6 +372,7 @@ static bool db_revoke(void *impl, const sb_digest *token, sb_str client_id)
     if (status != SB_OK)
         sb_log(SB_LOG_ERROR, "a token could not be revoked: %s: %s", err.what, err.why);
     (void)pthread_mutex_lock(&s->lock);
+    s->revocations++;
     sb_expiring_remove(s->cache, token); /* it is looked up again, if it is another's */
     (void)pthread_mutex_unlock(&s->lock);
     return status == SB_OK;
@@ -365,6 +391,7 @@ static size_t db_revoke_all(void *impl)
     else
         sb_log(SB_LOG_ERROR, "tokens could not be revoked: %s: %s", err.what, err.why);
     (void)pthread_mutex_lock(&s->lock);
+    s->revocations++;
     (void)sb_expiring_clear(s->cache);
     (void)pthread_mutex_unlock(&s->lock);
     return changes;

@@ -77,23 +77,22 @@ static sb_issue_answer memory_issue(void *impl, const sb_issue *issue, const sb_
     return result == SB_EXPIRING_FULL ? SB_ISSUE_TOKENS_FULL : SB_ISSUE_FAILED;
 }
 
-static sb_grant *memory_find(void *impl, const sb_digest *token)
+static sb_status memory_find(void *impl, const sb_digest *token, sb_grant **out, sb_error *err)
 {
     memory *m = impl;
     bool found;
     SB_AUTOPTR(sb_client) client = NULL;
     (void)pthread_mutex_lock(&m->lock);
-    sb_grant *grant = sb_expiring_get(m->table, token, now_ns(m), &found);
+    SB_AUTOPTR(sb_grant) grant = sb_expiring_get(m->table, token, now_ns(m), &found);
     if (grant)
         (void)sb_grant_ref(grant);
     (void)pthread_mutex_unlock(&m->lock);
     if (!grant)
-        return NULL;
-    if (sb_clients_find(m->clients, sb_str_from(grant->client->id), &client, NULL) == SB_OK && client &&
-        client->state == SB_CLIENT_ACTIVE)
-        return grant;
-    sb_grant_free(grant);
-    return NULL;
+        return SB_OK;
+    SB_TRY(sb_clients_find(m->clients, sb_str_from(grant->client->id), &client, err));
+    if (client && client->state == SB_CLIENT_ACTIVE)
+        *out = sb_grant_ref(grant);
+    return SB_OK;
 }
 
 static bool memory_revoke(void *impl, const sb_digest *token, sb_str client_id)

@@ -4,7 +4,8 @@
 
 #include "payer/routes/service_internal.h"
 
-#define REALM "smartbulk"
+#define REALM         "smartbulk"
+#define UNKNOWN_RETRY 5 /* seconds: a database that restarts is back by then */
 
 /* RFC 6750 §3.1: who sent no token is told the scheme alone; who sent a bad one is told so. */
 static void unauthorized(sb_service *service, sb_visit *visit, sb_answer *answer, bool sent)
@@ -18,6 +19,14 @@ static void unauthorized(sb_service *service, sb_visit *visit, sb_answer *answer
         sb_answer_header(answer, "WWW-Authenticate", "Bearer realm=\"" REALM "\", error=\"invalid_token\"");
     else
         sb_answer_header(answer, "WWW-Authenticate", "Bearer realm=\"" REALM "\"");
+}
+
+/* Whether the token is good is not known: a 401 would be a refusal that clients take for final.            TOK-05 */
+static void unknowable(sb_visit *visit, sb_answer *answer)
+{
+    visit->reason = sb_refusal_name(SB_REFUSAL_INTERNAL);
+    sb_answer_outcome(answer, 503, "transient", "access tokens cannot be looked up now; come back later");
+    sb_answer_header(answer, "Retry-After", "%d", UNKNOWN_RETRY);
 }
 
 /* "Bearer xyz": xyz; empty when it is another scheme or nothing. */
@@ -42,7 +51,10 @@ bool sb_bearer_check(sb_service *service, const sb_server_request *request, sb_v
         unauthorized(service, visit, answer, false);
         return false;
     }
-    visit->grant = sb_grants_find(service->o.grants, token);
+    if (sb_grants_find(service->o.grants, token, &visit->grant, NULL) != SB_OK) {
+        unknowable(visit, answer);
+        return false;
+    }
     if (!visit->grant) {
         unauthorized(service, visit, answer, true);
         return false;

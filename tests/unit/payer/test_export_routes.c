@@ -107,6 +107,40 @@ static void a_revoked_token_is_unknown(void **state)
     expect(f, "GET", "/fhir/Group", fresh, "", 200, NULL);
 }
 
+static sb_status find_fails(void *impl, const sb_digest *token, sb_grant **out, sb_error *err)
+{
+    (void)impl, (void)token, (void)out;
+    return sb_error_set(err, SB_E_BUSY, "a", "b", "c");
+}
+
+static void free_nothing(void *impl)
+{
+    (void)impl;
+}
+
+/* A database that restarts must not look like a refusal, which clients take for final. */
+static void a_token_that_cannot_be_looked_up_is_not_called_bad(void **state)
+{
+    static const sb_grants_ops ops = {.find = find_fails, .free = free_nothing};
+    fixture *f = *state;
+    SB_AUTO(reply) r = REPLY_INIT;
+    SB_AUTOPTR(sb_grants) failing = NULL;
+    SB_AUTOPTR(sb_service) service = NULL;
+    sb_service *whole = f->service;
+    sb_service_options options = f->options;
+    assert_ok(sb_grants_new(&ops, NULL, LIFETIME, &failing, NULL));
+    options.grants = failing;
+    assert_ok(sb_service_new(&options, &service, NULL));
+    f->service = service;
+    get(f, "/fhir/Group", "Authorization: Bearer x\n", &r);
+    f->service = whole;
+    assert_int_equal(r.status, 503);
+    assert_contains(r.body, "\"transient\""); /* STAT-02 */
+    assert_non_null(reply_header(&r, "Retry-After"));
+    assert_null(reply_header(&r, "WWW-Authenticate"));
+    assert_string_equal(f->reason, "internal_error");
+}
+
 static void two_tokens_in_one_request_are_refused(void **state)
 {
     fixture *f = *state;
@@ -633,6 +667,7 @@ int main(void)
         WITH_SERVICE(without_a_token_there_is_nothing),
         WITH_SERVICE(a_token_ends_with_its_lifetime),
         WITH_SERVICE(a_revoked_token_is_unknown),
+        WITH_SERVICE(a_token_that_cannot_be_looked_up_is_not_called_bad),
         WITH_SERVICE(two_tokens_in_one_request_are_refused),
         WITH_SERVICE(an_export_goes_from_kick_off_to_delete),
         WITH_SERVICE(a_file_comes_compressed_to_those_who_take_it),

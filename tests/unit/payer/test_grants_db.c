@@ -9,7 +9,8 @@
 #include "../store/databases.h"
 #include "payer/state/schema.h"
 
-#define LIFETIME_S 300
+#define LIFETIME_S      300
+#define CLOCKS_DIFFER_S 60 /* so far may two processes' clocks be apart */
 
 /* One process of those that share a database. */
 typedef struct process {
@@ -19,18 +20,23 @@ typedef struct process {
     sb_grants *grants;
 } process;
 
-static void begin_bounded(process *p, const database *d, size_t tokens_max, size_t used_max)
+static void open_grants(process *p, sb_clients *clients, size_t tokens_max, size_t used_max)
 {
-    fake_clock_init(&p->clock);
-    assert_int_equal(sb_payer_pool(d->path, 4, &p->pool, NULL), SB_OK);
-    assert_int_equal(sb_clients_db(p->pool, &p->clock.clock, &p->clients, NULL), SB_OK);
     sb_grants_db_options options = {.pool = p->pool,
-                                    .clients = p->clients,
+                                    .clients = clients,
                                     .clock = &p->clock.clock,
                                     .lifetime_s = LIFETIME_S,
                                     .tokens_max = tokens_max,
                                     .used_max = used_max};
     assert_int_equal(sb_grants_db(&options, &p->grants, NULL), SB_OK);
+}
+
+static void begin_bounded(process *p, const database *d, size_t tokens_max, size_t used_max)
+{
+    fake_clock_init(&p->clock);
+    assert_int_equal(sb_payer_pool(d->path, 4, &p->pool, NULL), SB_OK);
+    assert_int_equal(sb_clients_db(p->pool, &p->clock.clock, &p->clients, NULL), SB_OK);
+    open_grants(p, p->clients, tokens_max, used_max);
 }
 
 static void begin(process *p, const database *d)
@@ -60,7 +66,7 @@ static void add_client(process *p)
     assert_int_equal(sb_clients_add(p->clients, client, NULL), SB_OK);
 }
 
-static sb_issue_answer ask(process *p, const char *jti, char token[SB_ACCESS_TOKEN_SIZE])
+static sb_issue_answer ask_until(process *p, const char *jti, int64_t dead_s, char token[SB_ACCESS_TOKEN_SIZE])
 {
     SB_AUTOPTR(sb_client) client = make(SB_CLIENT_ACTIVE);
     SB_AUTO(sb_scopes) scopes = SB_SCOPES_INIT;
@@ -68,13 +74,19 @@ static sb_issue_answer ask(process *p, const char *jti, char token[SB_ACCESS_TOK
     sb_issue issue = {.client = client,
                       .scopes = &scopes,
                       .used = sb_digest_of_pair(SB_STR_LIT("acme"), sb_str_from(jti)),
-                      .dead_s = p->clock.clock.wall_s(&p->clock) + 200};
+                      .dead_s = dead_s};
     return sb_grants_issue(p->grants, &issue, token);
+}
+
+static sb_issue_answer ask(process *p, const char *jti, char token[SB_ACCESS_TOKEN_SIZE])
+{
+    return ask_until(p, jti, fake_wall_s(&p->clock) + 200, token);
 }
 
 static bool good_at(process *p, const char *token)
 {
-    SB_AUTOPTR(sb_grant) grant = sb_grants_find(p->grants, sb_str_from(token));
+    SB_AUTOPTR(sb_grant) grant = NULL;
+    assert_int_equal(sb_grants_find(p->grants, sb_str_from(token), &grant, NULL), SB_OK);
     if (!grant)
         return false;
     assert_string_equal(grant->client->id, "acme");
@@ -245,7 +257,7 @@ static void a_full_store_refuses_and_forgets_nothing_that_lives(database *d)
     assert_int_equal(ask(&p, "3", other), SB_ISSUE_REPLAY_FULL);
     assert_int_equal(ask(&p, "1", other), SB_ISSUE_REPLAY_FULL);
     assert_true(good_at(&p, token));
-    fake_advance_s(&p.clock, 200); /* the assertions are dead */
+    fake_advance_s(&p.clock, 200 + CLOCKS_DIFFER_S); /* the assertions are dead at each process */
     assert_int_equal(ask(&p, "3", other), SB_ISSUE_DONE);
     end(&p);
     begin_bounded(&p, d, 1, 100);
@@ -261,14 +273,75 @@ static void a_clock_that_is_set_back_makes_nothing_good_again(database *d)
     begin(&p, d);
     add_client(&p);
     assert_int_equal(ask(&p, "1", token), SB_ISSUE_DONE);
-    fake_advance_s(&p.clock, 250);
+    fake_advance_s(&p.clock, 200 + CLOCKS_DIFFER_S);
     assert_int_equal(ask(&p, "2", token), SB_ISSUE_DONE); /* and "1" is forgotten */
-    atomic_fetch_sub(&p.clock.wall_s, 250);
+    atomic_fetch_sub(&p.clock.wall_s, 200 + CLOCKS_DIFFER_S);
     assert_int_equal(ask(&p, "1", token), SB_ISSUE_REPLAYED);
     end(&p);
     begin(&p, d); /* its clock is set back, too */
     assert_int_equal(ask(&p, "1", token), SB_ISSUE_REPLAYED);
     end(&p);
+}
+
+/* Dead by one clock, alive by another: what is forgotten by the first would be good again at the second. */
+static void an_assertion_stays_used_where_the_clock_is_behind(database *d)
+{
+    process ahead, behind;
+    char token[SB_ACCESS_TOKEN_SIZE];
+    begin(&ahead, d);
+    begin(&behind, d);
+    add_client(&ahead);
+    atomic_fetch_add(&ahead.clock.wall_s, CLOCKS_DIFFER_S - 1);
+    int64_t dead_s = fake_wall_s(&behind.clock) + 200;
+    assert_int_equal(ask_until(&behind, "1", dead_s, token), SB_ISSUE_DONE);
+    fake_advance_s(&ahead.clock, 199);
+    fake_advance_s(&behind.clock, 199);
+    assert_int_equal(ask(&ahead, "2", token), SB_ISSUE_DONE); /* and forgets what is dead */
+    assert_int_equal(ask_until(&behind, "1", dead_s, token), SB_ISSUE_REPLAYED);
+    end(&ahead);
+    end(&behind);
+}
+
+/* A register in front of another: just when the client of a token is looked for, the token is revoked. */
+typedef struct revoker {
+    process *p;
+    const char *token; /* NULL: nothing is revoked */
+} revoker;
+
+static sb_status find_and_revoke(void *impl, sb_str id, sb_client **out, sb_error *err)
+{
+    revoker *r = impl;
+    const char *token = r->token;
+    r->token = NULL;
+    if (token)
+        assert_true(sb_grants_revoke(r->p->grants, sb_str_from(token), SB_STR_LIT("acme")));
+    return sb_clients_find(r->p->clients, id, out, err);
+}
+
+static void free_nothing(void *impl)
+{
+    (void)impl;
+}
+
+static void a_token_that_is_revoked_while_it_is_looked_up_is_dead_after_that(database *d)
+{
+    static const sb_clients_ops ops = {.find = find_and_revoke, .free = free_nothing};
+    process p;
+    char token[SB_ACCESS_TOKEN_SIZE];
+    begin(&p, d);
+    add_client(&p);
+    revoker r = {&p, NULL};
+    sb_clients *front = NULL;
+    sb_grants_free(p.grants);
+    assert_int_equal(sb_clients_new(&ops, &r, &front, NULL), SB_OK);
+    open_grants(&p, front, 1000, 1000);
+    assert_int_equal(ask(&p, "1", token), SB_ISSUE_DONE);
+    r.token = token;
+    (void)good_at(&p, token); /* it was, when that began */
+    assert_null(r.token);
+    assert_false(good_at(&p, token));
+    end(&p);
+    sb_clients_free(front);
 }
 
 static void without_its_database_nobody_is_let_in(void **state)
@@ -283,7 +356,9 @@ static void without_its_database_nobody_is_let_in(void **state)
     assert_int_equal(ask(&p, "1", token), SB_ISSUE_DONE);
     postgres_end(&databases_server);
     assert_int_equal(ask(&p, "2", other), SB_ISSUE_FAILED);
-    assert_false(good_at(&p, token));
+    SB_AUTOPTR(sb_grant) grant = NULL;
+    assert_int_not_equal(sb_grants_find(p.grants, sb_str_from(token), &grant, NULL), SB_OK); /* not "unknown" */
+    assert_null(grant);
     postgres_serve(&databases_server);
     assert_true(good_at(&p, token));
     assert_int_equal(ask(&p, "2", other), SB_ISSUE_DONE);
@@ -300,6 +375,8 @@ ON_BOTH(a_revoked_token_is_dead_at_once_here_and_soon_elsewhere)
 ON_BOTH(a_suspended_client_has_no_token)
 ON_BOTH(a_full_store_refuses_and_forgets_nothing_that_lives)
 ON_BOTH(a_clock_that_is_set_back_makes_nothing_good_again)
+ON_BOTH(an_assertion_stays_used_where_the_clock_is_behind)
+ON_BOTH(a_token_that_is_revoked_while_it_is_looked_up_is_dead_after_that)
 
 int main(void)
 {
@@ -313,6 +390,8 @@ int main(void)
         BOTH(a_suspended_client_has_no_token),
         BOTH(a_full_store_refuses_and_forgets_nothing_that_lives),
         BOTH(a_clock_that_is_set_back_makes_nothing_good_again),
+        BOTH(an_assertion_stays_used_where_the_clock_is_behind),
+        BOTH(a_token_that_is_revoked_while_it_is_looked_up_is_dead_after_that),
         cmocka_unit_test(without_its_database_nobody_is_let_in),
     };
     return cmocka_run_group_tests(tests, databases_start, databases_stop);
