@@ -121,6 +121,8 @@ def test_without_its_database_nobody_is_let_in_and_it_recovers(t):
         answer = partner.ask_token(partner.assertion())
         assert answer.status == 503 and answer.json()["error"] == "temporarily_unavailable", answer.body
         assert answer.headers["Retry-After"]
+        answer = partner.ask("GET", "/Patient/$export", token, Prefer="respond-async")
+        assert answer.status == 503 and answer.headers["Retry-After"], answer.body  # a 401 would be final
         database.start()
         assert partner.ask_token(partner.assertion()).status == 200
         assert partner.ask("GET", "/Patient/$export", token, Prefer="respond-async").status == 202
