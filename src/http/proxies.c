@@ -59,6 +59,26 @@ static bool take_last(sb_str *list, sb_str *out)
     return true;
 }
 
+/* An entry's address: some proxies write the port, too, and IPv6 in brackets (as RFC 7239 does). */
+static bool read_entry(sb_str entry, sb_address *out)
+{
+    const char *colon = memchr(entry.ptr, ':', entry.len);
+    size_t before = colon ? (size_t)(colon - entry.ptr) : entry.len;
+    const char *bracket = entry.len > 0 && entry.ptr[0] == '[' ? memchr(entry.ptr, ']', entry.len) : NULL;
+    uint64_t port;
+    if (bracket) {
+        sb_str rest = {bracket + 1, entry.len - (size_t)(bracket + 1 - entry.ptr)};
+        if (rest.len > 0 && (rest.ptr[0] != ':' || !sb_str_to_u64((sb_str){rest.ptr + 1, rest.len - 1}, 65535, &port)))
+            return false;
+        return sb_address_parse((sb_str){entry.ptr + 1, (size_t)(bracket - entry.ptr) - 1}, out) &&
+               memchr(entry.ptr, ':', (size_t)(bracket - entry.ptr)) != NULL;
+    }
+    if (colon && memchr(entry.ptr, '.', before) && /* IPv6 has no dot before its first colon */
+        sb_str_to_u64((sb_str){colon + 1, entry.len - before - 1}, 65535, &port))
+        entry.len = before;
+    return sb_address_parse(entry, out);
+}
+
 void sb_proxies_resolve(const sb_proxies *proxies, const sb_str *forwarded, size_t count, char peer[INET6_ADDRSTRLEN])
 {
     sb_address address;
@@ -68,7 +88,7 @@ void sb_proxies_resolve(const sb_proxies *proxies, const sb_str *forwarded, size
     for (size_t i = count; i-- > 0;) {
         sb_str list = forwarded[i];
         while (take_last(&list, &entry)) {
-            if (!sb_address_parse(entry, &address))
+            if (!read_entry(entry, &address))
                 return; /* nobody whom we trust wrote that */
             sb_address_write(&address, peer);
             if (!trusts(proxies, &address))

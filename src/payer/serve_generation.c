@@ -150,9 +150,9 @@ static sb_status open_service(sb_generation *g, sb_error *err)
                                   .audit = s->audit,
                                   .metrics = s->metrics,
                                   .failures_burst = set->failures_burst,
-                                  .failures_per_second = SB_MAX(set->failures_per_minute / 60, 1u),
+                                  .failures_per_minute = set->failures_per_minute,
                                   .registration = set->registration != SB_REGISTRATION_OFF,
-                                  .open_files = set->open_files,
+                                  .open_files = s->settings->open_files, /* as the manifests say */
                                   .pages = g->portal ? sb_portal_pages(g->portal) : NULL,
                                   .on_event = on_event,
                                   .on_event_impl = g};

@@ -3,40 +3,20 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "payer/serve_internal.h"
+#include "payer/settings_keys.h"
 
-static void say_kept(const char *name)
+static void say_kept(const char *section, const char *name)
 {
-    sb_log(SB_LOG_WARN, "%s is another now: that takes a restart; it stays as it was", name);
+    sb_log(SB_LOG_WARN, "%s%s%s is another now: that takes a restart; it stays as it was", section,
+           section[0] && name[0] ? "." : "", name);
 }
 
-static bool differs(const char *a, const char *b)
-{
-    return !a != !b || (a && strcmp(a, b) != 0);
-}
-
-/* What only a new start changes. */
 static void say_what_is_kept(const sb_settings *old, const sb_settings *new)
 {
-    const struct {
-        const char *name;
-        bool changed;
-    } all[] = {
-        {"base_url", differs(old->base_url, new->base_url)},
-        {"listen", differs(old->listen, new->listen)},
-        {"database", differs(old->database, new->database) || differs(old->database_file, new->database_file)},
-        {"admin.listen", differs(old->admin_listen, new->admin_listen)},
-        {"data.folder", differs(old->data_folder, new->data_folder)},
-        {"exports.folder", differs(old->exports_folder, new->exports_folder)},
-        {"audit.file", differs(old->audit_file, new->audit_file)},
-        {"auth.token_lifetime", old->token_lifetime_s != new->token_lifetime_s},
-        {"auth.token_format", old->token_format != new->token_format},
-        {"threads", old->threads != new->threads},
-        {"connections", old->connections != new->connections},
-        {"exports.workers", old->export_workers != new->export_workers},
-    };
-    for (size_t i = 0; i < SB_ARRAY_LEN(all); i++) {
-        if (all[i].changed)
-            say_kept(all[i].name);
+    for (size_t i = 0; i < sb_settings_key_count; i++) {
+        const sb_settings_key *key = &sb_settings_keys[i];
+        if (key->restart && sb_settings_differ(key, old, new))
+            say_kept(key->section, key->name);
     }
 }
 
@@ -45,7 +25,7 @@ static sb_status replace_certificate(sb_serve *s, const sb_settings *set, sb_err
     SB_AUTO(sb_buf) cert = SB_BUF_INIT;
     SB_AUTO(sb_buf) key = SB_BUF_INIT;
     if (!s->settings->tls_certificate != !set->tls_certificate)
-        say_kept("tls");
+        say_kept("tls", "");
     if (!s->settings->tls_certificate || !set->tls_certificate)
         return SB_OK;
     sb_status status = sb_serve_read_identity(set, &cert, &key, err);

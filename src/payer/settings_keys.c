@@ -14,38 +14,38 @@ static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
 #define DAY        86400
 
 const sb_settings_key sb_settings_keys[] = {
-    {"", "base_url", SB_SETTINGS_TEXT, AT(base_url), 0, 0, NULL},
-    {"", "listen", SB_SETTINGS_TEXT, AT(listen), 0, 0, NULL},
-    {"", "database", SB_SETTINGS_TEXT, AT(database), 0, 0, NULL},
-    {"", "database_file", SB_SETTINGS_PATH, AT(database_file), 0, 0, NULL},
-    {"", "trusted_proxies", SB_SETTINGS_LIST, AT(trusted_proxies), 0, 0, NULL},
-    {"", "threads", SB_SETTINGS_NUMBER, AT(threads), 1, 64, NULL},
-    {"", "connections", SB_SETTINGS_NUMBER, AT(connections), 1, 100000, NULL},
-    {"", "drain", SB_SETTINGS_NUMBER, AT(drain_s), 0, 3600, NULL},
+    {"", "base_url", SB_SETTINGS_TEXT, AT(base_url), 0, 0, NULL, true},
+    {"", "listen", SB_SETTINGS_TEXT, AT(listen), 0, 0, NULL, true},
+    {"", "database", SB_SETTINGS_TEXT, AT(database), 0, 0, NULL, true},
+    {"", "database_file", SB_SETTINGS_PATH, AT(database_file), 0, 0, NULL, true},
+    {"", "trusted_proxies", SB_SETTINGS_LIST, AT(trusted_proxies), 0, 0, NULL, true},
+    {"", "threads", SB_SETTINGS_NUMBER, AT(threads), 1, 64, NULL, true},
+    {"", "connections", SB_SETTINGS_NUMBER, AT(connections), 1, 100000, NULL, true},
+    {"", "drain", SB_SETTINGS_NUMBER, AT(drain_s), 0, 3600, NULL, true},
     {"tls", "certificate", SB_SETTINGS_PATH, AT(tls_certificate), 0, 0, NULL},
     {"tls", "key", SB_SETTINGS_PATH, AT(tls_key), 0, 0, NULL},
-    {"admin", "listen", SB_SETTINGS_TEXT, AT(admin_listen), 0, 0, NULL},
+    {"admin", "listen", SB_SETTINGS_TEXT, AT(admin_listen), 0, 0, NULL, true},
     {"auth", "registration", SB_SETTINGS_WORD, AT(registration), 0, 0, registrations},
     {"auth", "registration_token_file", SB_SETTINGS_PATH, AT(registration_token_file), 0, 0, NULL},
     {"auth", "registration_scope", SB_SETTINGS_TEXT, AT(registration_scope), 0, 0, NULL},
     {"auth", "algorithms", SB_SETTINGS_LIST, AT(algorithms), 0, 0, NULL},
-    {"auth", "token_lifetime", SB_SETTINGS_NUMBER, AT(token_lifetime_s), 1, 3600, NULL},
-    {"auth", "token_format", SB_SETTINGS_WORD, AT(token_format), 0, 0, formats},
+    {"auth", "token_lifetime", SB_SETTINGS_NUMBER, AT(token_lifetime_s), 1, 3600, NULL, true},
+    {"auth", "token_format", SB_SETTINGS_WORD, AT(token_format), 0, 0, formats, true},
     {"auth", "tokens_per_minute", SB_SETTINGS_NUMBER, AT(tokens_per_minute), 0, 1000000, NULL},
     {"auth", "failures_burst", SB_SETTINGS_NUMBER, AT(failures_burst), 0, 1000000, NULL},
     {"auth", "failures_per_minute", SB_SETTINGS_NUMBER, AT(failures_per_minute), 1, 1000000, NULL},
     {"auth", "jwks_networks", SB_SETTINGS_LIST, AT(jwks_networks), 0, 0, NULL},
     {"auth", "jwks_ca_file", SB_SETTINGS_PATH, AT(jwks_ca_file), 0, 0, NULL},
     {"auth", "resource_servers", SB_SETTINGS_SERVERS, AT(resource_servers), 0, 0, NULL},
-    {"data", "folder", SB_SETTINGS_PATH, AT(data_folder), 0, 0, NULL},
-    {"exports", "folder", SB_SETTINGS_PATH, AT(exports_folder), 0, 0, NULL},
-    {"exports", "keep", SB_SETTINGS_NUMBER, AT(export_keep_s), 60, 90 * DAY, NULL},
-    {"exports", "per_client", SB_SETTINGS_NUMBER, AT(exports_per_client), 0, 1000, NULL},
-    {"exports", "workers", SB_SETTINGS_NUMBER, AT(export_workers), 1, 64, NULL},
-    {"exports", "retry_after", SB_SETTINGS_NUMBER, AT(export_retry_after_s), 1, 3600, NULL},
-    {"exports", "file_bytes", SB_SETTINGS_LONG_NUMBER, AT(export_file_bytes), 1, UINT64_C(1) << 40, NULL},
-    {"exports", "open_files", SB_SETTINGS_BOOL, AT(open_files), 0, 0, NULL},
-    {"audit", "file", SB_SETTINGS_PATH, AT(audit_file), 0, 0, NULL},
+    {"data", "folder", SB_SETTINGS_PATH, AT(data_folder), 0, 0, NULL, true},
+    {"exports", "folder", SB_SETTINGS_PATH, AT(exports_folder), 0, 0, NULL, true},
+    {"exports", "keep", SB_SETTINGS_NUMBER, AT(export_keep_s), 60, 90 * DAY, NULL, true},
+    {"exports", "per_client", SB_SETTINGS_NUMBER, AT(exports_per_client), 0, 1000, NULL, true},
+    {"exports", "workers", SB_SETTINGS_NUMBER, AT(export_workers), 1, 64, NULL, true},
+    {"exports", "retry_after", SB_SETTINGS_NUMBER, AT(export_retry_after_s), 1, 3600, NULL, true},
+    {"exports", "file_bytes", SB_SETTINGS_LONG_NUMBER, AT(export_file_bytes), 1, UINT64_C(1) << 40, NULL, true},
+    {"exports", "open_files", SB_SETTINGS_BOOL, AT(open_files), 0, 0, NULL, true},
+    {"audit", "file", SB_SETTINGS_PATH, AT(audit_file), 0, 0, NULL, true},
     {"log", "format", SB_SETTINGS_WORD, AT(log_format), 0, 0, logs},
     {"log", "level", SB_SETTINGS_WORD, AT(log_level), 0, 0, levels},
     {"log", "requests", SB_SETTINGS_BOOL, AT(log_requests), 0, 0, NULL},
@@ -75,6 +75,57 @@ const char *sb_settings_find_section(sb_str name)
             return sections[i];
     }
     return NULL;
+}
+
+static bool texts_differ(const char *a, const char *b)
+{
+    return !a != !b || (a && strcmp(a, b) != 0);
+}
+
+static bool lists_differ(const sb_settings_list *a, const sb_settings_list *b)
+{
+    if (a->count != b->count)
+        return true;
+    for (size_t i = 0; i < a->count; i++) {
+        if (strcmp(a->items[i], b->items[i]) != 0)
+            return true;
+    }
+    return false;
+}
+
+static bool servers_differ(const sb_settings *a, const sb_settings *b)
+{
+    if (a->resource_server_count != b->resource_server_count)
+        return true;
+    for (size_t i = 0; i < a->resource_server_count; i++) {
+        if (texts_differ(a->resource_servers[i].id, b->resource_servers[i].id) ||
+            texts_differ(a->resource_servers[i].secret_file, b->resource_servers[i].secret_file))
+            return true;
+    }
+    return false;
+}
+
+bool sb_settings_differ(const sb_settings_key *key, const sb_settings *a, const sb_settings *b)
+{
+    const void *left = (const char *)a + key->at, *right = (const char *)b + key->at;
+    switch (key->kind) {
+    case SB_SETTINGS_TEXT:
+    case SB_SETTINGS_PATH:
+        return texts_differ(*(char *const *)left, *(char *const *)right);
+    case SB_SETTINGS_NUMBER:
+        return *(const unsigned *)left != *(const unsigned *)right;
+    case SB_SETTINGS_LONG_NUMBER:
+        return *(const uint64_t *)left != *(const uint64_t *)right;
+    case SB_SETTINGS_BOOL:
+        return *(const bool *)left != *(const bool *)right;
+    case SB_SETTINGS_WORD:
+        return *(const int *)left != *(const int *)right;
+    case SB_SETTINGS_LIST:
+        return lists_differ(left, right);
+    case SB_SETTINGS_SERVERS:
+        return servers_differ(a, b);
+    }
+    return true;
 }
 
 unsigned long sb_settings_line_at(const sb_settings *settings, size_t offset)

@@ -25,6 +25,7 @@ typedef struct sb_settings_key {
     size_t at; /* in sb_settings */
     uint64_t min, max;
     const char *const *words;
+    bool restart; /* another value takes a new start */
 } sb_settings_key;
 
 extern const sb_settings_key sb_settings_keys[];
@@ -34,6 +35,9 @@ size_t sb_settings_find_key(const char *section, sb_str name); /* SIZE_MAX: ther
 const char *sb_settings_find_section(sb_str name);             /* NULL: there is none */
 /* The key or section of that section that looks most like `name`; false: none does. */
 bool sb_settings_nearest(const char *section, sb_str name, char *out, size_t size);
+
+/* Do they say different things of this key? Files are compared by their names. */
+bool sb_settings_differ(const sb_settings_key *key, const sb_settings *a, const sb_settings *b);
 
 /* What keys say together, and what texts mean: `each` hears of every mistake. */
 void sb_settings_check(const sb_settings *settings, sb_settings_mistake *each, void *impl);

@@ -13,10 +13,17 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "store/postgres_uri.h"
 
 #define CONNECT_TIMEOUT_S "10"
-#define PARAMETERS_MAX    32 /* our longest statement has some 14 */
-#define SQL_MAX           4096
+/* A server that says nothing more (a cable, a firewall that forgot us) is given up within half a minute, not after the
+ * quarter of an hour that TCP would wait. */
+#define SILENCE_MS     "20000" /* what was sent is not acknowledged */
+#define PROBE_AFTER_S  "15"    /* nothing comes: is it there still? */
+#define PROBE_EVERY_S  "5"
+#define PROBES         "3"
+#define PARAMETERS_MAX 32 /* our longest statement has some 14 */
+#define SQL_MAX        4096
 
 /* Types by their object id: fixed by PostgreSQL (pg_type.dat). */
 #define OID_BOOL 16
@@ -254,7 +261,7 @@ static sb_status pg_prepare(sb_db *db, const char *sql, sb_stmt **out, sb_error 
     return status;
 }
 
-static void bind(sb_stmt *stmt, int index, sb_str bytes, bool text_form)
+static void bind_value(sb_stmt *stmt, int index, sb_str bytes, bool text_form)
 {
     pg_stmt *s = (pg_stmt *)stmt;
     if (index < 1 || index > PARAMETERS_MAX) {
@@ -275,13 +282,13 @@ static void pg_bind_i64(sb_stmt *stmt, int index, int64_t number)
 {
     char digits[24];
     int len = snprintf(digits, sizeof(digits), "%lld", (long long)number);
-    bind(stmt, index, (sb_str){digits, (size_t)len}, true);
+    bind_value(stmt, index, (sb_str){digits, (size_t)len}, true);
 }
 
 static void pg_bind_bytes(sb_stmt *stmt, int index, sb_str bytes, bool text)
 {
     (void)text; /* both are sent as they are */
-    bind(stmt, index, bytes, false);
+    bind_value(stmt, index, bytes, false);
 }
 
 static sb_status execute(pg_stmt *s, sb_error *err)
@@ -447,12 +454,6 @@ static const sb_db_ops ops = {
     .set_version = pg_set_version,
 };
 
-static bool is_local(const char *host)
-{
-    return host[0] == '/' || host[0] == '@' || strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 ||
-           strcmp(host, "::1") == 0;
-}
-
 static void on_notice(void *impl, const char *text)
 {
     (void)impl;
@@ -460,63 +461,24 @@ static void on_notice(void *impl, const char *text)
     sb_log_debug("database: %.*s", (int)line.len, line.ptr);
 }
 
-/* What the connection's URI says, as libpq reads it. */
-typedef struct target {
-    const char *host, *dbname;
-    bool remote, sslmode;
-} target;
-
-static void read_target(const PQconninfoOption *options, target *out)
-{
-    for (; options->keyword; options++) {
-        const char *text = options->val;
-        if (!text || !text[0])
-            continue;
-        if (strcmp(options->keyword, "host") == 0)
-            out->host = text;
-        if (strcmp(options->keyword, "host") == 0 || strcmp(options->keyword, "hostaddr") == 0)
-            out->remote |= !is_local(text);
-        if (strcmp(options->keyword, "dbname") == 0)
-            out->dbname = text;
-        if (strcmp(options->keyword, "sslmode") == 0)
-            out->sslmode = true;
-    }
-}
-
-/* Read the URI, and name it for messages: without user and password. `*safe`: it does not say how TLS is used, and it
- * must be used well. */
-static sb_status read_uri(sb_db *db, const char *uri, bool *safe, sb_error *err)
-{
-    char *problem = NULL;
-    target t = {.host = "local socket", .dbname = "?"};
-    PQconninfoOption *options = PQconninfoParse(uri, &problem);
-    PQfreemem(problem); /* it repeats the URI, password and all */
-    if (!options) {
-        db->where = sb_str_dup(SB_STR_LIT("PostgreSQL"));
-        return sb_db_fail(db, SB_E_USAGE, "opened", "the address is not one that libpq understands",
-                          "write postgresql://USER@HOST:PORT/DATABASE", err);
-    }
-    read_target(options, &t);
-    db->where = sb_printf("PostgreSQL %s/%s", t.host, t.dbname);
-    *safe = t.remote && !t.sslmode;
-    PQconninfoFree(options);
-    return db->where ? SB_OK : sb_error_nomem(err);
-}
-
 sb_status sb_postgres_open(const sb_db_options *options, sb_db **out, sb_error *err)
 {
     pg *bare = calloc(1, sizeof(*bare));
-    bool safe = false;
+    bool verify = false;
     if (!bare)
         return sb_error_nomem(err);
     SB_AUTOPTR(sb_db) db = &bare->db;
     db->ops = &ops;
     db->what = options->what ? options->what : "a database";
-    SB_TRY(read_uri(db, options->path, &safe, err));
+    if (sb_postgres_uri(options->path, &db->where, &verify) != SB_OK)
+        return sb_db_fail(db, SB_E_USAGE, "opened", "the address is not one that libpq understands",
+                          "write postgresql://USER@HOST:PORT/DATABASE", err);
     /* those before the URI give way to it, those after do not */
-    const char *names[] = {"connect_timeout", "application_name",      "dbname",
-                           "client_encoding", safe ? "sslmode" : NULL, NULL};
-    const char *texts[] = {CONNECT_TIMEOUT_S, "smartbulk", options->path, "UTF8", "verify-full", NULL};
+    const char *names[] = {
+        "connect_timeout",  "application_name", "tcp_user_timeout", "keepalives_idle",         "keepalives_interval",
+        "keepalives_count", "dbname",           "client_encoding",  verify ? "sslmode" : NULL, NULL};
+    const char *texts[] = {CONNECT_TIMEOUT_S, "smartbulk", SILENCE_MS,    PROBE_AFTER_S, PROBE_EVERY_S, PROBES,
+                           options->path,     "UTF8",      "verify-full", NULL};
     bare->raw = PQconnectdbParams(names, texts, 1);
     if (PQstatus(bare->raw) != CONNECTION_OK)
         return lost(db, "opened", err);

@@ -17,7 +17,7 @@ struct sb_failures {
     int64_t full_ns[1 << BUCKET_BITS];
 };
 
-sb_status sb_failures_new(const sb_clock *clock, unsigned burst, unsigned per_second, sb_failures **out, sb_error *err)
+sb_status sb_failures_new(const sb_clock *clock, unsigned burst, unsigned per_minute, sb_failures **out, sb_error *err)
 {
     sb_failures *f = calloc(1, sizeof(*f));
     if (!f || pthread_mutex_init(&f->lock, NULL) != 0) {
@@ -25,7 +25,7 @@ sb_status sb_failures_new(const sb_clock *clock, unsigned burst, unsigned per_se
         return sb_error_nomem(err);
     }
     f->clock = clock;
-    f->interval_ns = SB_NS_PER_S / SB_MAX(per_second, 1u);
+    f->interval_ns = 60 * SB_NS_PER_S / SB_MAX(per_minute, 1u);
     f->burst_ns = f->interval_ns * burst;
     sb_random_bytes(&f->multiplier, sizeof(f->multiplier));
     f->multiplier |= 1;

@@ -2,7 +2,7 @@
 /* failures.h - how often an address may fail to authenticate before its next try is not even looked at.   AUTH-11
  *
  * A signature costs us more to refuse than a stranger to send. Each address has a bucket of `burst` failures that fills
- * up again at `per_second`; while it is empty, requests of that address wait. Clients are never counted: so nobody can
+ * up again at `per_minute`; while it is empty, requests of that address wait. Clients are never counted: so nobody can
  * lock one out by failing in its name. The number of buckets is fixed, addresses share them by a secret hash: memory is
  * bounded, and nobody can choose whose bucket to share. Any thread. */
 #ifndef SB_PAYER_FAILURES_H
@@ -15,7 +15,7 @@
 typedef struct sb_failures sb_failures;
 
 /* `clock` is borrowed. `burst` 0: nothing is ever limited. */
-sb_status sb_failures_new(const sb_clock *clock, unsigned burst, unsigned per_second, sb_failures **out, sb_error *err);
+sb_status sb_failures_new(const sb_clock *clock, unsigned burst, unsigned per_minute, sb_failures **out, sb_error *err);
 void sb_failures_free(sb_failures *failures); /* NULL is fine */
 SB_DEFINE_FREEP(sb_failures)
 

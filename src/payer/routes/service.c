@@ -222,7 +222,7 @@ sb_status sb_service_new(const sb_service_options *options, sb_service **out, sb
                                   .keys = options->keys,
                                   .clock = options->clock};
     SB_TRY(sb_assertion_checker_new(&policy, &service->checker, err));
-    SB_TRY(sb_failures_new(options->clock, options->failures_burst, options->failures_per_second, &service->failures,
+    SB_TRY(sb_failures_new(options->clock, options->failures_burst, options->failures_per_minute, &service->failures,
                            err));
     *out = service;
     service = NULL;

@@ -62,7 +62,7 @@ typedef struct sb_service_options {
     sb_audit *audit;              /* told of every event before its answer goes out; NULL: none is kept */
     sb_metrics *metrics;          /* NULL: nothing is counted there */
     unsigned failures_burst;      /* failed authentications of one address: at once, and over time; 0: no limit */
-    unsigned failures_per_second; /* AUTH-11 */
+    unsigned failures_per_minute; /* AUTH-11 */
     bool registration; /* may clients register themselves?                                                   KEY-07 */
     bool open_files;   /* files are fetched without a token; with one they are refused                       USE-02 */
     const sb_service_pages *pages;                               /* NULL: none */

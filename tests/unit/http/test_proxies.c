@@ -31,6 +31,22 @@ static void a_stranger_is_who_he_is(void **state)
     expect("fd80::1", "198.51.100.1", "fd80::1"); /* beyond the ninth bit */
 }
 
+static void a_port_and_brackets_are_passed_over(void **state)
+{
+    (void)state;
+    expect("10.1.2.3", "198.51.100.1:4711", "198.51.100.1");
+    expect("10.1.2.3", "[2001:db8::2]:443", "2001:db8::2");
+    expect("10.1.2.3", "[2001:db8::2]", "2001:db8::2");
+    expect("10.1.2.3", "203.0.113.5, 198.51.100.1:4711, 10.9.9.9:80", "198.51.100.1");
+    expect("10.1.2.3", "198.51.100.1:", "10.1.2.3"); /* and what is none is nobody's word */
+    expect("10.1.2.3", "198.51.100.1:99999", "10.1.2.3");
+    expect("10.1.2.3", "198.51.100.1:80:80", "10.1.2.3");
+    expect("10.1.2.3", "[198.51.100.1]:80", "10.1.2.3");
+    expect("10.1.2.3", "[2001:db8::2]443", "10.1.2.3");
+    expect("10.1.2.3", "[2001:db8::2", "10.1.2.3");
+    expect("10.1.2.3", "[]", "10.1.2.3");
+}
+
 static void a_trusted_proxy_is_believed(void **state)
 {
     (void)state;
@@ -55,7 +71,7 @@ static void what_is_no_address_ends_it(void **state)
     expect("10.1.2.3", "198.51.100.1, nonsense, 10.0.0.9", "10.0.0.9");
     expect("10.1.2.3", "", "10.1.2.3");
     expect("10.1.2.3", ",", "10.1.2.3");
-    expect("10.1.2.3", "127.0.0.1:80", "10.1.2.3");
+    expect("10.1.2.3", "localhost:80", "10.1.2.3");
     expect("10.1.2.3", NULL, "10.1.2.3");
 }
 
@@ -86,6 +102,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stranger_is_who_he_is),
         cmocka_unit_test(a_trusted_proxy_is_believed),
+        cmocka_unit_test(a_port_and_brackets_are_passed_over),
         cmocka_unit_test(what_came_before_a_stranger_is_not_read),
         cmocka_unit_test(what_is_no_address_ends_it),
         cmocka_unit_test(headers_are_read_from_the_last),

@@ -29,7 +29,7 @@ static int audited_set_up(void **state)
     a->f->options.audit = a->audit;
     a->f->options.metrics = a->metrics;
     a->f->options.failures_burst = 3;
-    a->f->options.failures_per_second = 1;
+    a->f->options.failures_per_minute = 60;
     fixture_reopen(a->f);
     *state = a;
     return 0;

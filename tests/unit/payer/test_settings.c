@@ -89,6 +89,36 @@ static void every_kind_of_value_arrives(void **state)
     assert_true(s->log_format == SB_LOG_FORMAT_TEXT && !s->log_requests);
 }
 
+/* Those that take a restart and differ, as section.name. */
+static void kept_of(const char *before, const char *after, char *out, size_t size)
+{
+    mistakes m;
+    SB_AUTOPTR(sb_settings) a = NULL;
+    SB_AUTOPTR(sb_settings) b = NULL;
+    assert_int_equal(load(before, &m, &a, NULL), SB_OK);
+    assert_int_equal(load(after, &m, &b, NULL), SB_OK);
+    out[0] = '\0';
+    for (size_t i = 0; i < sb_settings_key_count; i++) {
+        size_t len = strlen(out);
+        if (sb_settings_keys[i].restart && sb_settings_differ(&sb_settings_keys[i], a, b))
+            (void)snprintf(out + len, size - len, "%s.%s ", sb_settings_keys[i].section, sb_settings_keys[i].name);
+    }
+}
+
+static void what_takes_a_restart_is_told_from_what_does_not(void **state)
+{
+    (void)state;
+    char kept[256];
+    kept_of(BASE, BASE, kept, sizeof(kept));
+    assert_string_equal(kept, "");
+    kept_of(BASE, BASE "auth: {algorithms: [ES384], registration: open}\nlog: {level: debug}\n", kept, sizeof(kept));
+    assert_string_equal(kept, "");
+    kept_of(BASE "trusted_proxies: [127.0.0.1]\nthreads: 2\n",
+            BASE "trusted_proxies: [127.0.0.2]\nthreads: 3\nauth: {token_format: jwt}\naudit: {file: a}\n", kept,
+            sizeof(kept));
+    assert_string_equal(kept, ".trusted_proxies .threads auth.token_format audit.file ");
+}
+
 static void each_mistake_is_named_with_its_line(void **state)
 {
     (void)state;
@@ -184,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_given_has_a_default),
         cmocka_unit_test(every_kind_of_value_arrives),
+        cmocka_unit_test(what_takes_a_restart_is_told_from_what_does_not),
         cmocka_unit_test(each_mistake_is_named_with_its_line),
         cmocka_unit_test(what_is_missing_is_named_all_at_once),
         cmocka_unit_test(members_data_is_not_sent_in_clear),

@@ -295,7 +295,7 @@ static void an_address_that_fails_too_often_waits(void **state)
 {
     fixture *f = *state;
     f->options.failures_burst = 3;
-    f->options.failures_per_second = 1;
+    f->options.failures_per_minute = 60;
     fixture_reopen(f);
     SB_AUTOFREE bad = forge_assertion(&f->forge, "{\"alg\":\"none\"}", NULL);
     SB_AUTOFREE good = forge_assertion(&f->forge, NULL, NULL);
@@ -317,7 +317,7 @@ static void the_addresses_of_one_network_are_one(void **state)
 {
     fixture *f = *state;
     f->options.failures_burst = 2;
-    f->options.failures_per_second = 1;
+    f->options.failures_per_minute = 60;
     fixture_reopen(f);
     SB_AUTOFREE bad = forge_assertion(&f->forge, "{\"alg\":\"none\"}", NULL);
     expect_try(f, "2001:db8:1:2::1", bad, 401);
@@ -331,7 +331,7 @@ static void an_ipv4_address_is_one_though_it_comes_by_an_ipv6_socket(void **stat
 {
     fixture *f = *state;
     f->options.failures_burst = 2;
-    f->options.failures_per_second = 1;
+    f->options.failures_per_minute = 60;
     fixture_reopen(f);
     SB_AUTOFREE bad = forge_assertion(&f->forge, "{\"alg\":\"none\"}", NULL);
     expect_try(f, "::ffff:192.0.2.1", bad, 401);

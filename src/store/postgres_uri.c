@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* postgres_uri.c - a URI, and the environment where it leaves something open, as libpq reads them. */
+#include "store/postgres_uri.h"
+
+#include <arpa/inet.h>
+#include <libpq-fe.h>
+#include <stdio.h>
+
+static bool is_local_one(sb_str host)
+{
+    char text[INET6_ADDRSTRLEN];
+    unsigned char four[4];
+    if (host.len == 0 || host.ptr[0] == '/' || host.ptr[0] == '@' || sb_str_eq(host, SB_STR_LIT("localhost")) ||
+        sb_str_eq(host, SB_STR_LIT("::1")))
+        return true;
+    (void)snprintf(text, sizeof(text), "%.*s", (int)SB_MIN(host.len, sizeof(text) - 1), host.ptr);
+    return inet_pton(AF_INET, text, four) == 1 && four[0] == 127; /* 127.example.com is somewhere else */
+}
+
+/* One host, or a list of them that are tried in turn. */
+static bool is_local(const char *hosts)
+{
+    sb_str rest = sb_str_from(hosts), host;
+    while (sb_str_split(&rest, ',', &host)) {
+        if (!is_local_one(host))
+            return false;
+    }
+    return true;
+}
+
+/* What the connection's URI says, as libpq reads it. */
+typedef struct target {
+    const char *host, *dbname;
+    bool remote, sslmode;
+} target;
+
+static const char *environment(const char *name)
+{
+    const char *text = getenv(name);
+    return text ? text : "";
+}
+
+static void read_target(const PQconninfoOption *options, target *out)
+{
+    bool named = false;
+    for (; options->keyword; options++) {
+        const char *text = options->val;
+        if (!text || !text[0])
+            continue;
+        if (strcmp(options->keyword, "host") == 0)
+            out->host = text;
+        if (strcmp(options->keyword, "host") == 0 || strcmp(options->keyword, "hostaddr") == 0) {
+            out->remote |= !is_local(text);
+            named = true;
+        }
+        if (strcmp(options->keyword, "dbname") == 0)
+            out->dbname = text;
+        if (strcmp(options->keyword, "sslmode") == 0)
+            out->sslmode = true;
+    }
+    if (!named) /* then libpq takes the environment's */
+        out->remote = !is_local(environment("PGHOST")) || !is_local(environment("PGHOSTADDR"));
+    out->sslmode |= environment("PGSSLMODE")[0] != '\0';
+}
+
+sb_status sb_postgres_uri(const char *uri, char **where, bool *verify)
+{
+    char *problem = NULL;
+    target t = {.host = "local socket", .dbname = "?"};
+    PQconninfoOption *options = PQconninfoParse(uri, &problem);
+    PQfreemem(problem); /* it repeats the URI, password and all */
+    if (!options)
+        return SB_E_USAGE;
+    read_target(options, &t);
+    *where = sb_printf("PostgreSQL %s/%s", t.host, t.dbname);
+    *verify = t.remote && !t.sslmode;
+    PQconninfoFree(options);
+    return *where ? SB_OK : SB_E_NOMEM;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_postgres_uri.c - which servers have to prove who they are, and that no message has a password. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "store/postgres_uri.h"
+
+static bool verifies(const char *uri)
+{
+    SB_AUTOFREE where = NULL;
+    bool verify = false;
+    assert_int_equal(sb_postgres_uri(uri, &where, &verify), SB_OK);
+    return verify;
+}
+
+static void another_machine_has_to_prove_who_it_is(void **state)
+{
+    (void)state;
+    assert_true(verifies("postgresql://sb@db.example/payer"));
+    assert_true(verifies("postgresql://sb@192.0.2.1/payer"));
+    assert_true(verifies("postgresql://sb@[2001:db8::1]:5432/payer"));
+    assert_true(verifies("postgresql://127.0.0.1.example/payer"));
+    assert_true(verifies("postgresql://127.0.0.1,db.example/payer"));
+    assert_true(verifies("postgresql:///payer?host=/run/postgresql,db.example"));
+    assert_true(verifies("postgresql://localhost/payer?hostaddr=192.0.2.1"));
+}
+
+static void this_machine_need_not(void **state)
+{
+    (void)state;
+    assert_false(verifies("postgresql:///payer"));
+    assert_false(verifies("postgresql://localhost/payer"));
+    assert_false(verifies("postgresql://127.0.0.1:5433,[::1]/payer"));
+    assert_false(verifies("postgresql:///payer?host=/run/postgresql"));
+}
+
+static void who_says_how_tls_is_used_is_obeyed(void **state)
+{
+    (void)state;
+    assert_false(verifies("postgresql://db.example/payer?sslmode=require"));
+    assert_int_equal(setenv("PGSSLMODE", "verify-ca", 1), 0);
+    assert_false(verifies("postgresql://db.example/payer"));
+    assert_int_equal(unsetenv("PGSSLMODE"), 0);
+}
+
+static void a_host_of_the_environment_counts_where_the_uri_has_none(void **state)
+{
+    (void)state;
+    assert_int_equal(setenv("PGHOST", "db.example", 1), 0);
+    assert_true(verifies("postgresql:///payer"));
+    assert_false(verifies("postgresql://localhost/payer"));
+    assert_int_equal(unsetenv("PGHOST"), 0);
+}
+
+static void what_is_said_of_it_has_no_password(void **state)
+{
+    (void)state;
+    SB_AUTOFREE where = NULL;
+    SB_AUTOFREE none = NULL;
+    bool verify;
+    assert_int_equal(sb_postgres_uri("postgresql://sb:hunter2@db.example/payer", &where, &verify), SB_OK);
+    assert_string_equal(where, "PostgreSQL db.example/payer");
+    assert_int_equal(sb_postgres_uri("postgresql://sb:hunter2@db.example:port/%zz", &none, &verify), SB_E_USAGE);
+    assert_null(none);
+}
+
+int main(void)
+{
+    static const char *const names[] = {"PGHOST", "PGHOSTADDR", "PGSSLMODE"};
+    for (size_t i = 0; i < SB_ARRAY_LEN(names); i++)
+        (void)unsetenv(names[i]);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(another_machine_has_to_prove_who_it_is),
+        cmocka_unit_test(this_machine_need_not),
+        cmocka_unit_test(who_says_how_tls_is_used_is_obeyed),
+        cmocka_unit_test(a_host_of_the_environment_counts_where_the_uri_has_none),
+        cmocka_unit_test(what_is_said_of_it_has_no_password),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
