@@ -228,7 +228,8 @@ static void the_display_sees_what_is_under_way(void **state)
     assert_int_equal(s.bytes, 20 * len);
     assert_int_equal(s.wire_bytes, 20 * len);
     assert_int_equal(s.active, 0);
-    assert_true(w.most_bytes > 0 && w.most_bytes <= 21 * len);
+    /* a file counts twice for the moment in which its group is in the journal and still with the committer: never more */
+    assert_true(w.most_bytes > 0 && w.most_bytes <= 40 * len);
     assert_true(w.most_active <= 4);
 }
 
