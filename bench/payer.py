@@ -170,6 +170,13 @@ def median_of(rows):
     return {key: statistics.median(row[key] for row in rows) for key in rows[0]}
 
 
+def decision_case(bench, smoke):
+    seconds = 1 if smoke else WRK_SECONDS
+    with Payer(bench.build, bench.work / "payer", one_line(bench.work / "one")) as payer:
+        headers = [f"Authorization: Bearer {payer.token()}", "X-Original-Method: GET", "X-Original-URI: /fhir/Patient/1"]
+        return median_of([wrk(payer.base_url + "/authorize-request", 64, seconds, headers) for _ in range(bench.runs)])
+
+
 def file_case(bench, data, name, tls, seconds):
     """One file of some MB, again and again, from us and from nginx in turn."""
     ours, theirs = [], []
@@ -255,6 +262,7 @@ def queue_case(bench, count):
 
 def cases(bench, data, names, smoke):
     return {"payer_tokens": lambda: tokens_case(bench, smoke),
+            "payer_decision": lambda: decision_case(bench, smoke),
             "payer_files": lambda: files_case(bench, data, names, smoke),
             "payer_generation": lambda: generation_case(bench, data, names),
             "payer_idle": lambda: idle_case(bench, 200 if smoke else 10_000),
@@ -274,6 +282,8 @@ def report(r):
             f"| … at half that load | p50 {es['half_p50_ms']:.1f} ms, p99 **{es['half_p99_ms']:.1f} ms** | p99 ≤ 20 ms |",
             f"| RS384 tokens (RSA 2048) | **{rs['per_s']:,.0f}/s**, {rs['cpu_us']:.0f} µs of the server's CPU each | ≥ 8,000/s |",
             f"| … at half that load | p50 {rs['half_p50_ms']:.1f} ms, p99 **{rs['half_p99_ms']:.1f} ms** | p99 ≤ 20 ms |",
+            f"| decisions (`/authorize-request`) | **{r['payer_decision']['per_s']:,.0f}/s**, p99 {r['payer_decision']['p99_ms']:.1f} ms | "
+            "≥ 30,000/s |",
             f"| files, plain | {plain['mb_per_s']:,.0f} MB/s, nginx {plain['nginx_mb_per_s']:,.0f} MB/s: "
             f"**{100 * plain['mb_per_s'] / plain['nginx_mb_per_s']:.0f} %** | ≥ 80 % |",
             f"| files, TLS | {tls['mb_per_s']:,.0f} MB/s, nginx {tls['nginx_mb_per_s']:,.0f} MB/s: "

@@ -4,6 +4,7 @@ import json
 import shutil
 import socket
 import ssl
+import subprocess
 import threading
 import urllib.request
 
@@ -347,3 +348,90 @@ def test_what_a_stranger_says_of_host_and_scheme_goes_into_no_url(t):
     kickoff = partner.ask("GET", "/Patient/$export", token, Prefer="respond-async", **spoofed)
     assert kickoff.status == 202 and "evil.example" not in kickoff.headers["Content-Location"]
     assert b"evil.example" not in document.body
+
+
+class Nginx:
+    """The project's own sample configuration, before a file tree that stands for a FHIR server."""
+
+    def __init__(self, t, serve):
+        if not shutil.which("nginx"):
+            t.skip("there is no nginx on this machine (package nginx-light)")
+        self.dir = t.dir / "nginx"
+        tree = self.dir / "tree/fhir"
+        for path, text in {"Patient/p1": "a patient", "Coverage/c1": "a coverage", "metadata": "what I am"}.items():
+            (tree / path).parent.mkdir(parents=True, exist_ok=True)
+            (tree / path).write_text(text)
+        front, back = free_port(), free_port()
+        sample = (t.project / "examples/nginx/auth-request.conf").read_text()
+        for there, here in {"127.0.0.1:8088": f"127.0.0.1:{front}", "127.0.0.1:8089": f"127.0.0.1:{back}",
+                            "127.0.0.1:8080": f"127.0.0.1:{serve.about['port']}"}.items():
+            assert there in sample
+            sample = sample.replace(there, here)
+        temporary = "".join(f"{name}_temp_path {self.dir}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        config = self.dir / "nginx.conf"
+        config.write_text(f"daemon off; master_process off; pid {self.dir}/pid; error_log {self.dir}/error.log; events {{}}\n"
+                          f"http {{ access_log off; {temporary}\n{sample}\n"
+                          f"server {{ listen 127.0.0.1:{back}; root {self.dir}/tree;\n"
+                          f"  add_header X-Seen-Client $http_x_client_id; add_header X-Seen-Authorization $http_authorization; }} }}\n")
+        self.process = subprocess.Popen(["nginx", "-p", self.dir, "-c", config], stderr=subprocess.DEVNULL)
+        self.url = f"http://127.0.0.1:{front}"
+        wait_until(lambda: can_connect(front), "nginx")
+
+    def end(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def can_connect(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_nginx_lets_through_to_a_file_tree_what_the_token_covers_and_nothing_else(t):
+    write_claims(t)
+    serve = Serve(t)
+    partner = Partner(t, serve)
+    token = partner.ask_token(partner.assertion(), scope="system/Patient.rs").json()["access_token"]
+    nginx = Nginx(t, serve)
+    try:
+        def get(path, token=token, **headers):
+            return partner.ask("GET", nginx.url + path, token, **headers)
+        let_in = get("/fhir/Patient/p1", X_Client_Id="somebody-else")
+        assert let_in.status == 200 and let_in.body == b"a patient"
+        assert let_in.headers["X-Seen-Client"] == partner.client_id and not let_in.headers.get("X-Seen-Authorization")
+        refused = get("/fhir/Coverage/c1")
+        assert refused.status == 403 and "insufficient_scope" in refused.headers["WWW-Authenticate"]
+        for bad in (None, "wrong-token"):
+            refused = get("/fhir/Patient/p1", bad)
+            assert refused.status == 401 and refused.headers["WWW-Authenticate"].startswith("Bearer"), refused.headers
+        assert get("/fhir/metadata", None).body == b"what I am"
+        spoofed = {"X_Original_URI": "/fhir/metadata", "X_Original_Method": "GET", "X_FHIR_Base": "/"}
+        assert get("/fhir/Coverage/c1", **spoofed).status == 403
+        for trick in ("/fhir/metadata/../Coverage/c1", "/fhir/Patient/..%2fCoverage/c1", "/fhir//Coverage/c1",
+                      "/fhir/Patient/%2e%2e/Coverage/c1", "/fhir/Coverage%2fc1", "/fhir/./Coverage/c1"):
+            assert get(trick).status in (400, 403), trick
+    finally:
+        nginx.end()
+
+
+def test_envoy_asks_by_the_request_itself(t):
+    write_claims(t)
+    serve = Serve(t)
+    partner = Partner(t, serve)
+    token = partner.ask_token(partner.assertion(), scope="system/Patient.rs").json()["access_token"]
+
+    def ask(method, path, **headers):
+        return partner.ask(method, serve.base_url + "/authorize-request" + path, token, **headers)
+    answer = ask("GET", "/fhir/Patient/p1")
+    assert answer.status == 204 and answer.headers["X-Client-Id"] == partner.client_id
+    assert answer.headers["X-Client-Scope"] == "system/Patient.rs"
+    assert ask("DELETE", "/fhir/Patient/p1").status == 403
+    assert ask("GET", "/fhir/Coverage/c1", X_Original_URI="/fhir/Patient/p1", X_Original_Method="GET").status == 403
+    assert ask("GET", "/r4/Patient/p1", X_FHIR_Base="/r4").status == 204
+    assert ask("GET", "").status == 400

@@ -5,9 +5,12 @@
 /* An assertion of the greatest length, every byte of it percent-encoded, and as much again for scopes. */
 #define TOKEN_BODY_MAX    ((size_t)128 * 1024)
 #define REGISTER_BODY_MAX ((size_t)128 * 1024) /* a JWK Set of the greatest size, and words about it */
+#define DECISION_BODY_MAX ((size_t)64 * 1024)  /* what Envoy may be told to send along; it is not looked at */
 
 const sb_route sb_oauth_routes[] = {
     {"POST", "token", sb_route_token, TOKEN_BODY_MAX, SB_ROUTE_OPEN, "token"},
     {"POST", "register", sb_route_register, REGISTER_BODY_MAX, SB_ROUTE_OPEN, "register"},
+    {"GET", "authorize-request", sb_route_decision, 0, SB_ROUTE_OPEN, "decision"},
+    {"*", "authorize-request/**", sb_route_decision, DECISION_BODY_MAX, SB_ROUTE_OPEN, "decision"},
     {NULL, NULL, NULL, 0, SB_ROUTE_OPEN, NULL},
 };

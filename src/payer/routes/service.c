@@ -25,6 +25,8 @@ static bool path_fits(const sb_route *route, const sb_target *target)
     for (; sb_str_split(&rest, '/', &want); i++) {
         if (i == target->segment_count)
             return false;
+        if (sb_str_eq(want, SB_STR_LIT("**")))
+            return true;
         if (!sb_str_eq(want, SB_STR_LIT("*")) && !sb_str_eq(want, target->segments[i]))
             return false;
     }
@@ -33,7 +35,8 @@ static bool path_fits(const sb_route *route, const sb_target *target)
 
 static bool method_fits(const sb_route *route, const char *method)
 {
-    return strcmp(route->method, method) == 0 || (strcmp(method, "HEAD") == 0 && strcmp(route->method, "GET") == 0);
+    return strcmp(route->method, "*") == 0 || strcmp(route->method, method) == 0 ||
+           (strcmp(method, "HEAD") == 0 && strcmp(route->method, "GET") == 0);
 }
 
 /* Also when the target could not be read: who means to speak FHIR is answered in it. */

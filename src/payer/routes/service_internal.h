@@ -47,9 +47,9 @@ typedef enum sb_route_access {
     SB_ROUTE_OPEN,   /* for everybody, or the route sees to it itself */
 } sb_route_access;
 
-/* Where a route answers, by its path's segments: "*" is any. */
+/* Where a route answers, by its path's segments: "*" is any, "**" at the end any that follow, one at least. */
 typedef struct sb_route {
-    const char *method; /* a HEAD goes where a GET goes */
+    const char *method; /* a HEAD goes where a GET goes; "*": all */
     const char *path;   /* "fhir/Group/" "*" "/$export" */
     sb_route_fn *run;
     size_t body_max;
@@ -79,7 +79,7 @@ SB_MUST_USE bool sb_audit_visit(sb_service *service, const sb_server_request *re
 /* 403: the token covers too little. */
 void sb_bearer_insufficient(sb_visit *visit, sb_answer *answer, const char *needed);
 
-sb_route_fn sb_route_smart_configuration, sb_route_metadata, sb_route_token, sb_route_register;
+sb_route_fn sb_route_smart_configuration, sb_route_metadata, sb_route_token, sb_route_register, sb_route_decision;
 sb_route_fn sb_route_groups, sb_route_group, sb_route_kickoff_get, sb_route_kickoff_post;
 sb_route_fn sb_route_job_status, sb_route_job_delete, sb_route_job_file;
 
