@@ -62,11 +62,17 @@ static void check_secrets(check *c)
 {
     const sb_settings *s = c->settings;
     check_secret(c, s->database_file, SB_SETTINGS_LINE(s, database_file), "database_file");
-    check_secret(c, s->registration_token_file, SB_SETTINGS_LINE(s, registration_token_file),
-                 "auth.registration_token_file");
     for (size_t i = 0; i < s->resource_server_count; i++)
         check_secret(c, s->resource_servers[i].secret_file, SB_SETTINGS_LINE(s, resource_servers),
                      "auth.resource_servers");
+}
+
+static void check_registration_token(check *c)
+{
+    sb_digest digest;
+    sb_error err = SB_ERROR_INIT;
+    if (sb_serve_registration_token(c->settings, &digest, &err) != SB_OK)
+        note(c, SB_SETTINGS_LINE(c->settings, registration_token_file), "auth.registration_token_file", &err);
 }
 
 static void check_guard(check *c)
@@ -98,6 +104,7 @@ sb_status sb_serve_check(const char *config, sb_serve_mistake_fn *each, void *im
     check c = {.settings = settings, .each = each, .impl = impl, .err = err};
     check_identity(&c);
     check_secrets(&c);
+    check_registration_token(&c);
     check_guard(&c);
     check_data(&c);
     return c.wrong ? SB_E_USAGE : SB_OK;

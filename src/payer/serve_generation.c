@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* serve_generation.c - a request is answered by what was read last when it began, and by nothing else until its end. */
+#include "base/secret.h"
 #include "payer/routes/event_line.h"
 #include "payer/serve_internal.h"
+#include "payer/settings_secret.h"
+
+#define REGISTRATION_TOKEN_MIN 32 /* characters: 128 bits in hex */
 
 /* The life of a generation */
 
@@ -134,6 +138,22 @@ sb_status sb_serve_guard(const sb_settings *settings, sb_guard **out, sb_error *
     return sb_guard_new(&options, out, err);
 }
 
+sb_status sb_serve_registration_token(const sb_settings *settings, sb_digest *out, sb_error *err)
+{
+    SB_AUTO(sb_buf) token = SB_BUF_INIT;
+    if (settings->registration != SB_REGISTRATION_TOKEN)
+        return SB_OK;
+    SB_TRY(sb_settings_secret(settings->registration_token_file, &token, err));
+    bool guessable = token.len < REGISTRATION_TOKEN_MIN;
+    *out = sb_digest_of(sb_buf_str(&token));
+    sb_buf_wipe(&token);
+    if (!guessable)
+        return SB_OK;
+    return sb_error_set(err, SB_E_USAGE, "the initial access token could be guessed",
+                        "%s: it has less than %d characters", "make one with: openssl rand -hex 32",
+                        settings->registration_token_file, REGISTRATION_TOKEN_MIN);
+}
+
 static sb_status open_service(sb_generation *g, sb_error *err)
 {
     const sb_serve *s = g->serve;
@@ -151,7 +171,10 @@ static sb_status open_service(sb_generation *g, sb_error *err)
                                   .metrics = s->metrics,
                                   .failures_burst = set->failures_burst,
                                   .failures_per_minute = set->failures_per_minute,
-                                  .registration = set->registration != SB_REGISTRATION_OFF,
+                                  .registration = set->registration,
+                                  .registration_scope = set->registration_scope,
+                                  .registration_token = &g->registration_token,
+                                  .guard = g->guard,
                                   .open_files = s->settings->open_files, /* as the manifests say */
                                   .pages = g->portal ? sb_portal_pages(g->portal) : NULL,
                                   .on_event = on_event,
@@ -169,6 +192,8 @@ sb_status sb_generation_new(sb_serve *s, sb_settings *set, sb_generation **out, 
     *g = (sb_generation){.serve = s, .settings = set};
     atomic_init(&g->refs, 1);
     sb_status status = sb_serve_guard(set, &g->guard, err);
+    if (status == SB_OK)
+        status = sb_serve_registration_token(set, &g->registration_token, err);
     if (status == SB_OK)
         status = open_portal(g, err);
     if (status == SB_OK)

@@ -24,8 +24,9 @@
 typedef struct sb_generation {
     sb_serve *serve;
     sb_settings *settings;
-    sb_guard *guard;   /* whose key sets may be fetched from where */
-    sb_portal *portal; /* NULL: there is none */
+    sb_guard *guard;              /* whose key sets may be fetched from where */
+    sb_portal *portal;            /* NULL: there is none */
+    sb_digest registration_token; /* the initial one's, where one is asked for */
     sb_service *service;
     sb_server_handler handler;
     atomic_uint refs;
@@ -90,5 +91,8 @@ sb_server_handler sb_generations_handler(sb_serve *serve);
 sb_status sb_serve_read_identity(const sb_settings *settings, sb_buf *cert, sb_buf *key, sb_error *err);
 /* What key sets by URL may be fetched from. */
 sb_status sb_serve_guard(const sb_settings *settings, sb_guard **out, sb_error *err);
+/* Of the initial access token, where the settings ask for one; else `out` stays as it is. SB_E_USAGE: there is none that
+ * could be used. */
+sb_status sb_serve_registration_token(const sb_settings *settings, sb_digest *out, sb_error *err);
 
 #endif

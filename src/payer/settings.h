@@ -7,16 +7,10 @@
 #define SB_PAYER_SETTINGS_H
 
 #include "base/buf.h"
+#include "payer/auth/registration.h"
 
 #define SB_SETTINGS_LIST_MAX 64 /* of each list: proxies, algorithms, resource servers */
 #define SB_SETTINGS_KEYS_MAX 64
-
-typedef enum sb_registration_mode {
-    SB_REGISTRATION_OFF,     /* by the operator alone */
-    SB_REGISTRATION_PENDING, /* anybody may ask; a person approves */
-    SB_REGISTRATION_TOKEN,   /* who has an initial access token is in                                        RFC 7591 */
-    SB_REGISTRATION_OPEN,    /* anybody is in at once: for demonstrations */
-} sb_registration_mode;
 
 typedef enum sb_token_format { SB_TOKEN_OPAQUE, SB_TOKEN_JWT } sb_token_format;
 typedef enum sb_log_format { SB_LOG_FORMAT_JSON, SB_LOG_FORMAT_TEXT } sb_log_format;

@@ -2,25 +2,9 @@
 /* settings_database.c - a path beside the configuration, a URI, or a file that holds one with its password. */
 #include "payer/settings_database.h"
 
-#include "base/file.h"
 #include "base/secret.h"
+#include "payer/settings_secret.h"
 #include "payer/state/schema.h"
-
-#define DATABASE_URI_MAX 4096
-
-/* A file with one line: its text without the line's end. */
-static sb_status read_secret_line(const char *path, sb_buf *out, sb_error *err)
-{
-    SB_TRY(sb_file_read_private(path, DATABASE_URI_MAX, out, err));
-    sb_str line = sb_str_trim(sb_buf_str(out));
-    if (line.len == 0 || !sb_str_is_text(line))
-        return sb_error_set(err, SB_E_USAGE, "a file of the configuration cannot be used",
-                            "%s: it does not hold exactly one line", "write the one value into it", path);
-    memmove(out->ptr, line.ptr, line.len);
-    out->ptr[line.len] = '\0';
-    out->len = line.len;
-    return SB_OK;
-}
 
 sb_status sb_settings_pool(const sb_settings *settings, unsigned connections, sb_pool **out, sb_error *err)
 {
@@ -28,7 +12,7 @@ sb_status sb_settings_pool(const sb_settings *settings, unsigned connections, sb
     SB_AUTOFREE resolved = NULL;
     const char *database = settings->database;
     if (settings->database_file) {
-        SB_TRY(read_secret_line(settings->database_file, &uri, err));
+        SB_TRY(sb_settings_secret(settings->database_file, &uri, err));
         database = sb_buf_cstr(&uri);
     }
     if (!strstr(database, "://") && database[0] != '/') { /* a file beside the configuration */

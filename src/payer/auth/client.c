@@ -213,7 +213,12 @@ sb_status sb_clients_add(sb_clients *clients, sb_client *client, sb_error *err)
 
 sb_status sb_clients_replace(sb_clients *clients, sb_client *client, sb_error *err)
 {
-    return clients->ops->replace(clients->impl, client, err);
+    return clients->ops->replace(clients->impl, NULL, client, err);
+}
+
+sb_status sb_clients_replace_if(sb_clients *clients, const sb_client *was, sb_client *client, sb_error *err)
+{
+    return clients->ops->replace(clients->impl, was, client, err);
 }
 
 sb_status sb_clients_remove(sb_clients *clients, sb_str id, sb_error *err)
@@ -295,20 +300,29 @@ static sb_status no_such_client(sb_error *err)
                         "list the clients, and look at the spelling");
 }
 
-static sb_status memory_replace(void *impl, sb_client *client, sb_error *err)
+static sb_status was_changed(sb_error *err)
+{
+    return sb_error_set(err, SB_E_BUSY, "the client cannot be changed", "somebody else changed it meanwhile",
+                        "look at it again");
+}
+
+static sb_status memory_replace(void *impl, const sb_client *was, sb_client *client, sb_error *err)
 {
     memory *m = impl;
     bool there;
     sb_client *old = NULL;
     (void)pthread_mutex_lock(&m->lock);
     size_t at = place_of(m, sb_str_from(client->id), &there);
-    if (there) {
+    bool same = there && (!was || (was->state == m->items[at]->state && was->changed_s == m->items[at]->changed_s));
+    if (same) {
         old = m->items[at];
         m->items[at] = sb_client_ref(client);
     }
     (void)pthread_mutex_unlock(&m->lock);
     sb_client_free(old);
-    return there ? SB_OK : no_such_client(err);
+    if (!there)
+        return no_such_client(err);
+    return same ? SB_OK : was_changed(err);
 }
 
 static sb_status memory_remove(void *impl, sb_str id, sb_error *err)

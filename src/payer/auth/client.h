@@ -81,8 +81,9 @@ typedef struct sb_clients_ops {
     sb_status (*find)(void *impl, sb_str id, sb_client **out, sb_error *err);
     /* SB_E_USAGE: the id is taken. SB_E_BUSY: there are as many as there may be. Keeps a reference of its own. */
     sb_status (*add)(void *impl, sb_client *client, sb_error *err);
-    /* In place of the one with its id. SB_E_NOT_FOUND. */
-    sb_status (*replace)(void *impl, sb_client *client, sb_error *err);
+    /* In place of the one with its id. SB_E_NOT_FOUND. With `was`: only if that is what is there (by its state and the
+     * second it was changed in); else SB_E_BUSY. */
+    sb_status (*replace)(void *impl, const sb_client *was, sb_client *client, sb_error *err);
     sb_status (*remove)(void *impl, sb_str id, sb_error *err); /* SB_E_NOT_FOUND */
     sb_status (*each)(void *impl, sb_client_visit *visit, void *context, sb_error *err);
     void (*free)(void *impl);
@@ -100,6 +101,9 @@ SB_DEFINE_FREEP(sb_clients)
 sb_status sb_clients_find(sb_clients *clients, sb_str id, sb_client **out, sb_error *err);
 sb_status sb_clients_add(sb_clients *clients, sb_client *client, sb_error *err);
 sb_status sb_clients_replace(sb_clients *clients, sb_client *client, sb_error *err);
+/* Only if nobody changed it since `was` was found: who changes one thing does not undo another's suspension. SB_E_BUSY:
+ * somebody did. */
+sb_status sb_clients_replace_if(sb_clients *clients, const sb_client *was, sb_client *client, sb_error *err);
 sb_status sb_clients_remove(sb_clients *clients, sb_str id, sb_error *err);
 sb_status sb_clients_each(sb_clients *clients, sb_client_visit *visit, void *context, sb_error *err);
 

@@ -263,16 +263,28 @@ static sb_status no_such_client(sb_error *err)
                         "list the clients, and look at the spelling");
 }
 
+typedef struct replacement {
+    const sb_client *was; /* NULL: whatever is there */
+    const sb_client *client;
+} replacement;
+
 static sb_status update(sb_db *db, const void *subject, sb_error *err)
 {
+    const replacement *r = subject;
     sb_stmt *stmt = NULL;
     SB_TRY(sb_db_cached(db,
                         "UPDATE clients SET state = ?2, name = ?3, contact = ?4, jwks = ?5, jwks_url = ?6, scope = ?7,"
                         " profile = ?8, show_reasons = ?9, tokens_per_minute = ?10, registration_digest = ?11,"
-                        " created_s = ?12, changed_s = ?13 WHERE id = ?1",
+                        " created_s = ?12, changed_s = ?13 WHERE id = ?1"
+                        " AND (?14 = '' OR (state = ?14 AND changed_s = ?15))",
                         &stmt, err));
-    SB_TRY(bind_client(stmt, subject, err));
+    SB_TRY(bind_client(stmt, r->client, err));
+    sb_stmt_bind_cstr(stmt, 14, r->was ? sb_client_state_name(r->was->state) : "");
+    sb_stmt_bind_i64(stmt, 15, r->was ? r->was->changed_s : 0);
     SB_TRY(sb_stmt_run(stmt, err));
+    if (sb_db_changes(db) == 0 && r->was)
+        return sb_error_set(err, SB_E_BUSY, "the client cannot be changed", "somebody else changed it meanwhile",
+                            "look at it again");
     return sb_db_changes(db) > 0 ? SB_OK : no_such_client(err);
 }
 
@@ -321,9 +333,9 @@ static sb_status db_add(void *impl, sb_client *client, sb_error *err)
     return change(impl, insert, client, err);
 }
 
-static sb_status db_replace(void *impl, sb_client *client, sb_error *err)
+static sb_status db_replace(void *impl, const sb_client *was, sb_client *client, sb_error *err)
 {
-    return change(impl, update, client, err);
+    return change(impl, update, &(replacement){was, client}, err);
 }
 
 static sb_status db_remove(void *impl, sb_str id, sb_error *err)

@@ -21,6 +21,7 @@ static const struct {
     {"introspect", NULL, "token.introspection_refused", false},
     {"revoke", "token.revoked", "token.revocation_refused", true},
     {"register", "client.registered", "client.registration_refused", true},
+    {"registration", NULL, "client.change_refused", true},
     {"kickoff", "export.started", "export.refused", true},
     {"cancel", "export.deleted", "export.deletion_refused", true},
     {"file", "export.file", "access.refused", false},

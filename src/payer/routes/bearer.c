@@ -29,11 +29,12 @@ static void unknowable(sb_visit *visit, sb_answer *answer)
     sb_answer_header(answer, "Retry-After", "%d", UNKNOWN_RETRY);
 }
 
-/* "Bearer xyz": xyz; empty when it is another scheme or nothing. */
-static sb_str bearer_of(sb_str header)
+sb_str sb_bearer_of(const sb_server_request *request)
 {
     static const sb_str scheme = SB_STR_LIT("bearer ");
-    if (header.len < scheme.len || !sb_str_eq_nocase((sb_str){header.ptr, scheme.len}, scheme))
+    sb_str header = sb_server_header_first(request, "Authorization");
+    if (sb_server_header_count(request, "Authorization") > 1 || header.len < scheme.len ||
+        !sb_str_eq_nocase((sb_str){header.ptr, scheme.len}, scheme))
         return (sb_str){"", 0};
     return sb_str_trim((sb_str){header.ptr + scheme.len, header.len - scheme.len});
 }
@@ -41,7 +42,7 @@ static sb_str bearer_of(sb_str header)
 bool sb_bearer_check(sb_service *service, const sb_server_request *request, sb_visit *visit, sb_answer *answer)
 {
     size_t count = sb_server_header_count(request, "Authorization");
-    sb_str token = bearer_of(sb_server_header_first(request, "Authorization"));
+    sb_str token = sb_bearer_of(request);
     if (count > 1) {
         visit->reason = "authorization_repeated";
         sb_answer_outcome(answer, 400, "invalid", "there are several Authorization headers; send one");

@@ -10,6 +10,9 @@
 const sb_route sb_oauth_routes[] = {
     {"POST", "token", sb_route_token, TOKEN_BODY_MAX, SB_ROUTE_OPEN, "token"},
     {"POST", "register", sb_route_register, REGISTER_BODY_MAX, SB_ROUTE_OPEN, "register"},
+    {"GET", "register/*", sb_route_registration_get, 0, SB_ROUTE_OPEN, "registration"},
+    {"PUT", "register/*", sb_route_registration_put, REGISTER_BODY_MAX, SB_ROUTE_OPEN, "registration"},
+    {"DELETE", "register/*", sb_route_registration_delete, 0, SB_ROUTE_OPEN, "registration"},
     {"GET", "authorize-request", sb_route_decision, 0, SB_ROUTE_OPEN, "decision"},
     {"*", "authorize-request/**", sb_route_decision, DECISION_BODY_MAX, SB_ROUTE_OPEN, "decision"},
     {NULL, NULL, NULL, 0, SB_ROUTE_OPEN, NULL},

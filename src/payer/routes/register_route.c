@@ -1,136 +1,196 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* register_route.c - POST /register: a client makes itself known (RFC 7591).                                  KEY-07 */
+/* register_route.c - POST /register: a client makes itself known (RFC 7591). By configuration nobody may, anybody may
+ * ask and a person approves, who has the initial access token is in, or (for demonstrations) anybody is.      KEY-07 */
+#include <openssl/crypto.h>
+
 #include "base/json.h"
 #include "base/random.h"
+#include "base/secret.h"
 #include "http/accept.h"
-#include "payer/routes/service_internal.h"
+#include "jose/base64url.h"
+#include "payer/routes/register_internal.h"
 
-static void refuse(sb_visit *visit, sb_answer *answer, const char *error, const char *why)
-{
-    visit->reason = error;
-    sb_answer_oauth(answer, 400, error, why);
-}
+#define PENDING_MAX   1000 /* that wait for a person: more than anybody reads, and less than the register holds */
+#define BUSY_RETRY_S  5
+#define OFTEN_RETRY_S 10
+#define TOKEN_BYTES   32
 
-/* Is `list` (which may be missing) a list that holds `value`? */
-static bool holds(const json_t *list, const char *value)
+void sb_register_refuse(sb_visit *visit, sb_answer *answer, sb_status status, const char *why)
 {
-    size_t i;
-    const json_t *item;
-    if (!list)
-        return true;
-    json_array_foreach ((json_t *)(uintptr_t)list, i, item) {
-        if (json_is_string(item) && strcmp(json_string_value(item), value) == 0)
-            return true;
+    bool ours = status == SB_E_NOMEM || status == SB_E_BUSY || status == SB_E_IO || status == SB_E_INTERNAL;
+    visit->reason = ours ? "registration_unavailable" : "invalid_client_metadata";
+    if (ours) {
+        sb_answer_oauth(answer, 503, "temporarily_unavailable", "this cannot be registered now; come back later");
+        sb_answer_header(answer, "Retry-After", "%d", BUSY_RETRY_S);
+    } else {
+        sb_answer_oauth(answer, 400, "invalid_client_metadata", why);
     }
-    return false;
 }
 
-/* A member that is text or missing; *out is `by_default` when missing. False: it is something else. */
-static bool text_member(const json_t *object, const char *name, const char *by_default, const char **out)
+void sb_register_unauthorized(sb_service *service, const sb_server_request *request, sb_visit *visit, sb_answer *answer)
 {
-    *out = json_object_get(object, name) ? sb_json_str(object, name) : by_default;
-    return *out != NULL;
+    bool sent = sb_bearer_of(request).len > 0;
+    sb_failures_add(service->failures, request->peer);
+    visit->reason = sent ? "registration_token_invalid" : "registration_token_missing";
+    sb_answer_oauth(answer, 401, "invalid_token", "a registration needs its token: Authorization: Bearer");
+    sb_answer_header(answer, "WWW-Authenticate", "Bearer realm=\"register\"%s",
+                     sent ? ", error=\"invalid_token\"" : "");
 }
 
-/* NULL: all is well. */
-static const char *check_metadata(const json_t *metadata, const char **name, const char **scope)
+bool sb_register_too_often(sb_failures *failures, const sb_server_request *request, sb_visit *visit, sb_answer *answer)
 {
-    const char *method;
-    if (!text_member(metadata, "token_endpoint_auth_method", "private_key_jwt", &method) ||
-        strcmp(method, "private_key_jwt") != 0)
-        return "token_endpoint_auth_method is private_key_jwt here";
-    if (!holds(json_object_get(metadata, "grant_types"), "client_credentials"))
-        return "grant_types must hold client_credentials";
-    if (!text_member(metadata, "client_name", "", name))
-        return "client_name is no text";
-    if (!text_member(metadata, "scope", SB_SERVICE_SCOPES_MAX, scope))
-        return "scope is no text";
-    if (json_object_get(metadata, "jwks_uri"))
-        return "this server fetches no jwks_uri; send the key set itself as jwks";
-    if (!json_is_object(json_object_get(metadata, "jwks")))
-        return "jwks is missing: send the public key set";
-    return NULL;
+    if (!sb_failures_exceeded(failures, request->peer))
+        return false;
+    visit->reason = sb_refusal_name(SB_REFUSAL_TOO_OFTEN);
+    sb_answer_oauth(answer, 429, "temporarily_unavailable", "too many requests of this address; wait a little");
+    sb_answer_header(answer, "Retry-After", "%d", OFTEN_RETRY_S);
+    return true;
 }
 
-/* What it asks for, as far as anybody may have it. */
-static sb_status clip_scope(const char *asked_text, sb_buf *out, sb_error *err)
+bool sb_register_token_is(sb_str token, const sb_digest *want)
 {
-    SB_AUTO(sb_scopes) asked = SB_SCOPES_INIT;
-    SB_AUTO(sb_scopes) most = SB_SCOPES_INIT;
-    SB_AUTO(sb_scopes) both = SB_SCOPES_INIT;
-    SB_TRY(sb_scopes_parse(asked_text, &asked, err));
-    SB_TRY(sb_scopes_check_configured(&asked, err));
-    SB_TRY(sb_scopes_parse(SB_SERVICE_SCOPES_MAX, &most, err));
-    SB_TRY(sb_scopes_intersect(&asked, &most, &both, err));
-    return sb_scopes_format(&both, out) ? SB_OK : sb_error_nomem(err);
+    sb_digest got = sb_digest_of(token);
+    return token.len > 0 && CRYPTO_memcmp(got.bytes, want->bytes, sizeof(got.bytes)) == 0;
 }
 
-static sb_status make_client(const json_t *metadata, const char *name, const char *scope, sb_client **out,
-                             sb_error *err)
+void sb_register_answer(const sb_service *service, unsigned status, const sb_client *client, const char *token,
+                        sb_answer *answer)
 {
-    char id[SB_UUID_SIZE];
-    SB_AUTO(sb_buf) clipped = SB_BUF_INIT;
-    SB_AUTOPTR(sb_jwks) jwks = NULL;
-    SB_AUTOFREE text = sb_json_dump(json_object_get(metadata, "jwks"));
-    if (!text)
-        return sb_error_nomem(err);
-    SB_TRY(sb_jwks_parse(sb_str_from(text), &jwks, NULL, err));
-    SB_TRY(clip_scope(scope, &clipped, err));
-    sb_random_uuid(id);
-    sb_client_spec spec = {
-        .id = id, .name = name, .scope = sb_buf_cstr(&clipped), .jwks = jwks, .state = SB_CLIENT_ACTIVE};
-    SB_TRY(sb_client_new(&spec, out, err));
-    jwks = NULL; /* the client's now */
-    return SB_OK;
-}
-
-static void answer_registered(const sb_service *service, const sb_client *client, sb_answer *answer)
-{
-    const sb_clock *clock = service->o.clock;
-    SB_AUTO(sb_buf) scope = SB_BUF_INIT;
-    SB_AUTOFREE jwks_text = sb_jwks_json(client->jwks, false);
-    json_t *jwks = jwks_text ? json_loads(jwks_text, 0, NULL) : NULL;
-    bool ok = sb_scopes_format(&client->scopes, &scope);
-    SB_AUTOJSON body = json_pack("{s:s, s:I, s:s, s:s, s:[s], s:s, s:o}", "client_id", client->id,
-                                 "client_id_issued_at", (json_int_t)clock->wall_s(clock->impl), "client_name",
-                                 client->name, "token_endpoint_auth_method", "private_key_jwt", "grant_types",
-                                 "client_credentials", "scope", ok ? sb_buf_cstr(&scope) : "", "jwks", jwks);
-    sb_answer_json(answer, 201, SB_JSON, body);
+    SB_AUTOJSON body = sb_registration_json(client);
+    SB_AUTOFREE url = sb_printf("%s/%s", service->register_url, client->id);
+    if (!body || !url || json_object_set_new(body, "registration_client_uri", json_string(url)) != 0 ||
+        json_object_set_new(body, "registration_access_token", json_string(token)) != 0) {
+        answer->broken = true;
+        return;
+    }
+    sb_answer_json(answer, status, SB_JSON, body);
     sb_answer_header(answer, "Cache-Control", "no-store");
     sb_answer_header(answer, "Pragma", "no-cache");
 }
 
-void sb_route_register(sb_service *service, sb_server_request *request, sb_visit *visit, sb_answer *answer)
+/* On the spot: what is wrong with a JWKS URL is told who registers it, not found when the first token is asked for. */
+static sb_status check_url(const sb_service *service, const char *url, sb_error *err)
+{
+    SB_AUTOPTR(sb_keyset) set = NULL;
+    return service->o.keys ? sb_jwks_cache_check(service->o.keys, url, &set, err) : SB_OK;
+}
+
+bool sb_register_read(sb_service *service, const sb_server_request *request, sb_visit *visit, const char *scope_max,
+                      bool may_fetch, json_t **metadata, sb_registration *out, sb_answer *answer)
 {
     sb_error err = SB_ERROR_INIT;
-    const char *name, *scope;
-    SB_AUTOJSON metadata = NULL;
-    SB_AUTOPTR(sb_client) client = NULL;
-    if (!service->o.registration) {
+    sb_registration_policy policy = {
+        .scope = scope_max, .algs = service->o.algs, .guard = service->o.keys ? service->o.guard : NULL};
+    if (!sb_content_type_is(sb_server_header_first(request, "Content-Type"), SB_JSON)) {
+        sb_register_refuse(visit, answer, SB_E_INVALID, "the Content-Type is not application/json");
+        return false;
+    }
+    sb_status status = sb_json_parse_object(request->body, "the registration", metadata, &err);
+    if (status == SB_OK)
+        status = sb_registration_read(*metadata, &policy, out, &err);
+    if (status == SB_OK && out->jwks_url && may_fetch)
+        status = check_url(service, out->jwks_url, &err);
+    if (status == SB_OK)
+        return true;
+    sb_register_refuse(visit, answer, status, err.why);
+    return false;
+}
+
+/* May this request register at all? */
+static bool may_register(sb_service *service, const sb_server_request *request, sb_visit *visit, sb_answer *answer)
+{
+    const sb_service_options *o = &service->o;
+    if (o->registration == SB_REGISTRATION_OFF) {
         visit->reason = "registration_off";
         sb_answer_oauth(answer, 403, "access_denied", "clients are registered by this server's operator");
-        return;
+        return false;
     }
-    if (!sb_content_type_is(sb_server_header_first(request, "Content-Type"), SB_JSON)) {
-        refuse(visit, answer, "invalid_client_metadata", "the Content-Type is not application/json");
-        return;
+    if (sb_register_too_often(service->failures, request, visit, answer) ||
+        sb_register_too_often(service->registrations, request, visit, answer))
+        return false;
+    if (o->registration == SB_REGISTRATION_TOKEN &&
+        (!o->registration_token || !sb_register_token_is(sb_bearer_of(request), o->registration_token))) {
+        sb_register_unauthorized(service, request, visit, answer);
+        return false;
     }
-    if (sb_json_parse_object(request->body, "the registration", &metadata, &err) != SB_OK) {
-        refuse(visit, answer, "invalid_client_metadata", err.why);
+    if (o->registration != SB_REGISTRATION_TOKEN)
+        sb_failures_add(service->registrations, request->peer);
+    return true;
+}
+
+static sb_status count_pending(void *context, sb_client *client, sb_error *err)
+{
+    size_t *count = context;
+    (void)err;
+    *count += client->state == SB_CLIENT_PENDING;
+    return SB_OK;
+}
+
+/* Strangers who ask do not crowd out those whom the operator registers. */
+static sb_status check_room(const sb_service *service, sb_error *err)
+{
+    size_t count = 0;
+    if (service->o.registration != SB_REGISTRATION_PENDING)
+        return SB_OK;
+    SB_TRY(sb_clients_each(service->o.clients, count_pending, &count, err));
+    return count < PENDING_MAX ? SB_OK
+                               : sb_error_set(err, SB_E_BUSY, "the client cannot be registered",
+                                              "too many clients wait for approval", "come back later");
+}
+
+static sb_status make_client(const sb_service *service, sb_registration *registration, const char *token,
+                             sb_client **out, sb_error *err)
+{
+    char id[SB_UUID_SIZE];
+    int64_t now = service->o.clock->wall_s(service->o.clock->impl);
+    bool pending = service->o.registration == SB_REGISTRATION_PENDING;
+    sb_digest digest = sb_digest_of(sb_str_from(token));
+    sb_random_uuid(id);
+    sb_client_spec spec = {.id = id,
+                           .name = registration->name,
+                           .contact = registration->contact,
+                           .scope = registration->scope,
+                           .jwks = registration->jwks,
+                           .jwks_url = registration->jwks_url,
+                           .state = pending ? SB_CLIENT_PENDING : SB_CLIENT_ACTIVE,
+                           .created_s = now,
+                           .changed_s = now,
+                           .registration_digest = &digest};
+    SB_TRY(check_room(service, err));
+    SB_TRY(sb_client_new(&spec, out, err));
+    registration->jwks = NULL; /* the client's now */
+    return sb_clients_add(service->o.clients, *out, err);
+}
+
+static void draw_token(char token[SB_REGISTRATION_TOKEN_SIZE])
+{
+    unsigned char bytes[TOKEN_BYTES];
+    sb_random_bytes(bytes, sizeof(bytes));
+    sb_base64url_encode_to(bytes, sizeof(bytes), token);
+    token[SB_REGISTRATION_TOKEN_SIZE - 1] = '\0';
+    sb_wipe(bytes, sizeof(bytes));
+}
+
+void sb_route_register(sb_service *service, sb_server_request *request, sb_visit *visit, sb_answer *answer)
+{
+    char token[SB_REGISTRATION_TOKEN_SIZE];
+    sb_error err = SB_ERROR_INIT;
+    SB_AUTOJSON metadata = NULL;
+    SB_AUTO(sb_registration) registration = SB_REGISTRATION_INIT;
+    SB_AUTOPTR(sb_client) client = NULL;
+    bool pending = service->o.registration == SB_REGISTRATION_PENDING;
+    if (!may_register(service, request, visit, answer) ||
+        !sb_register_read(service, request, visit, service->o.registration_scope, !pending, &metadata, &registration,
+                          answer))
         return;
-    }
-    const char *wrong = check_metadata(metadata, &name, &scope);
-    sb_status status = wrong ? SB_E_INVALID : make_client(metadata, name, scope, &client, &err);
-    if (status == SB_OK)
-        status = sb_clients_add(service->o.clients, client, &err);
+    draw_token(token);
+    sb_status status = make_client(service, &registration, token, &client, &err);
     if (status == SB_OK) {
         memcpy(visit->client, client->id, strlen(client->id) + 1);
-        visit->reason = "registered";
-        answer_registered(service, client, answer);
-    } else if (status == SB_E_BUSY || status == SB_E_NOMEM) {
-        visit->reason = "register_full";
-        sb_answer_oauth(answer, 503, "temporarily_unavailable", "no further client can be registered now");
+        visit->reason = pending ? "registration_pending" : "registered";
+        sb_register_answer(service, 201, client, token, answer);
     } else {
-        refuse(visit, answer, "invalid_client_metadata", wrong ? wrong : err.why);
+        sb_register_refuse(visit, answer, status, err.why);
     }
+    sb_wipe(token, sizeof(token));
 }

@@ -4,6 +4,9 @@
 
 #include "payer/routes/service_internal.h"
 
+#define REGISTRATIONS_BURST      20 /* of one address at once; a partner registers two or three clients */
+#define REGISTRATIONS_PER_MINUTE 5
+
 static const char *const default_algs[] = {"RS384", "ES384", NULL}; /* AUTH-02 */
 
 static const sb_route *const tables[] = {sb_oauth_routes, sb_fhir_routes};
@@ -218,6 +221,8 @@ sb_status sb_service_new(const sb_service_options *options, sb_service **out, sb
         return sb_error_nomem(err);
     service->o.base_url = service->base_url;
     service->o.algs = options->algs ? options->algs : default_algs;
+    if (!options->registration_scope)
+        service->o.registration_scope = SB_SERVICE_SCOPES_MAX;
     sb_assertion_policy policy = {.token_url = service->token_url,
                                   .issuer = service->base_url,
                                   .algs = service->o.algs,
@@ -227,6 +232,8 @@ sb_status sb_service_new(const sb_service_options *options, sb_service **out, sb
     SB_TRY(sb_assertion_checker_new(&policy, &service->checker, err));
     SB_TRY(sb_failures_new(options->clock, options->failures_burst, options->failures_per_minute, &service->failures,
                            err));
+    SB_TRY(
+        sb_failures_new(options->clock, REGISTRATIONS_BURST, REGISTRATIONS_PER_MINUTE, &service->registrations, err));
     *out = service;
     service = NULL;
     return SB_OK;
@@ -238,6 +245,7 @@ void sb_service_free(sb_service *service)
         return;
     sb_assertion_checker_free(service->checker);
     sb_failures_free(service->failures);
+    sb_failures_free(service->registrations);
     free(service->base_url);
     free(service->fhir_url);
     free(service->token_url);

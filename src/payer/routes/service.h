@@ -16,6 +16,7 @@
 #include "payer/auth/client.h"
 #include "payer/auth/grants.h"
 #include "payer/auth/jwks_cache.h"
+#include "payer/auth/registration.h"
 #include "payer/export/export_job.h"
 #include "payer/ops/audit.h"
 #include "payer/ops/metrics.h"
@@ -59,12 +60,15 @@ typedef struct sb_service_options {
     const sb_data *data;
     const sb_groups *groups;
     const sb_clock *clock;
-    sb_audit *audit;              /* told of every event before its answer goes out; NULL: none is kept */
-    sb_metrics *metrics;          /* NULL: nothing is counted there */
-    unsigned failures_burst;      /* failed authentications of one address: at once, and over time; 0: no limit */
-    unsigned failures_per_minute; /* AUTH-11 */
-    bool registration; /* may clients register themselves?                                                   KEY-07 */
-    bool open_files;   /* files are fetched without a token; with one they are refused                       USE-02 */
+    sb_audit *audit;                   /* told of every event before its answer goes out; NULL: none is kept */
+    sb_metrics *metrics;               /* NULL: nothing is counted there */
+    unsigned failures_burst;           /* failed authentications of one address: at once, and over time; 0: no limit */
+    unsigned failures_per_minute;      /* AUTH-11 */
+    sb_registration_mode registration; /* may clients register themselves?                                   KEY-07 */
+    const char *registration_scope;    /* what they may have at most; NULL: SB_SERVICE_SCOPES_MAX */
+    const sb_digest *registration_token; /* SB_REGISTRATION_TOKEN: of the initial access token */
+    const sb_guard *guard;               /* says which JWKS URLs may be registered; NULL: none */
+    bool open_files; /* files are fetched without a token; with one they are refused                       USE-02 */
     const sb_service_pages *pages;                               /* NULL: none */
     void (*on_event)(void *impl, const sb_service_event *event); /* any thread; may be NULL */
     void *on_event_impl;

@@ -18,7 +18,7 @@ struct sb_service {
     sb_service_options o;
     char *base_url, *fhir_url, *token_url, *register_url;
     sb_assertion_checker *checker;
-    sb_failures *failures;
+    sb_failures *failures, *registrations;
     _Atomic int64_t knocked_s;   /* audit_hook.c: when a stranger's knocking was last told */
     atomic_uint_fast64_t knocks; /* and how often it came since */
     atomic_uint_fast64_t requests, token_requests, tokens_issued, tokens_refused, unauthorized, exports, files, bytes;
@@ -76,10 +76,13 @@ bool sb_bearer_check(sb_service *service, const sb_server_request *request, sb_v
  * 503, and wants words. */
 SB_MUST_USE bool sb_audit_visit(sb_service *service, const sb_server_request *request, sb_visit *visit,
                                 sb_answer *answer);
+/* Of "Authorization: Bearer xyz": xyz; empty when it is another scheme, nothing, or there are several. */
+sb_str sb_bearer_of(const sb_server_request *request);
 /* 403: the token covers too little. */
 void sb_bearer_insufficient(sb_visit *visit, sb_answer *answer, const char *needed);
 
 sb_route_fn sb_route_smart_configuration, sb_route_metadata, sb_route_token, sb_route_register, sb_route_decision;
+sb_route_fn sb_route_registration_get, sb_route_registration_put, sb_route_registration_delete;
 sb_route_fn sb_route_groups, sb_route_group, sb_route_kickoff_get, sb_route_kickoff_post;
 sb_route_fn sb_route_job_status, sb_route_job_delete, sb_route_job_file;
 

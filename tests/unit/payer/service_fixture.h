@@ -133,7 +133,7 @@ static int set_up(void **state)
     f->rsa = fixture_rsa;
     f->other = fixture_other;
     fake_clock_init(&f->clock);
-    f->options.registration = true;
+    f->options.registration = SB_REGISTRATION_OPEN;
     assert_ok(sb_generator_write(f->data_dir, 10, 0, NULL));
     assert_ok(sb_data_ndjson_open(f->data_dir, &f->data, NULL));
     assert_ok(sb_rosters_sandbox(f->data, &f->rosters, NULL));

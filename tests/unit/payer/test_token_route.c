@@ -464,7 +464,7 @@ static void registration_ends_somewhere_and_can_be_off(void **state)
     }
     send_to(f, "POST", "/register", JSON_TYPE, sb_str_from(body), &r);
     assert_int_equal(r.status, 503);
-    f->options.registration = false;
+    f->options.registration = SB_REGISTRATION_OFF;
     fixture_reopen(f);
     send_to(f, "POST", "/register", JSON_TYPE, sb_str_from(body), &r);
     assert_int_equal(r.status, 403);
