@@ -229,6 +229,7 @@ static sb_status open_all(sb_serve *s, sb_error *err)
     SB_TRY(demo->make_data ? demo->make_data(demo->impl, err) : SB_OK);
     SB_TRY(open_audit(s, err));
     SB_TRY(sb_metrics_new(s->clock, &s->metrics, err));
+    SB_TRY(sb_rates_new(s->clock, s->settings->tokens_per_minute, &s->rates, err));
     SB_TRY(open_stores(s, err));
     SB_TRY(demo->add_clients ? demo->add_clients(demo->impl, s->clients, err) : SB_OK);
     SB_TRY(open_data(s, err));
@@ -285,6 +286,7 @@ void sb_serve_free(sb_serve *s)
     sb_generation_release(s->current);
     sb_jobs_free(s->jobs);
     sb_grants_free(s->grants);
+    sb_rates_free(s->rates);
     sb_clients_free(s->clients);
     sb_groups_free(s->groups);
     sb_rosters_free(s->rosters);

@@ -27,6 +27,7 @@ void sb_generation_release(sb_generation *g)
     sb_service_free(g->service);
     sb_portal_free(g->portal);
     sb_guard_free(g->guard);
+    free(g->introspectors);
     if (g->settings != g->serve->settings)
         sb_settings_free(g->settings);
     free(g);
@@ -154,6 +155,24 @@ sb_status sb_serve_registration_token(const sb_settings *settings, sb_digest *ou
                         settings->registration_token_file, REGISTRATION_TOKEN_MIN);
 }
 
+/* Digests alone are kept of the secrets. */
+static sb_status read_introspectors(sb_generation *g, sb_error *err)
+{
+    const sb_settings *set = g->settings;
+    g->introspectors = calloc(set->resource_server_count + 1, sizeof(*g->introspectors));
+    if (!g->introspectors)
+        return sb_error_nomem(err);
+    for (size_t i = 0; i < set->resource_server_count; i++) {
+        SB_AUTO(sb_buf) secret = SB_BUF_INIT;
+        sb_status status = sb_settings_secret(set->resource_servers[i].secret_file, &secret, err);
+        g->introspectors[i] = (sb_introspector){sb_digest_of(sb_str_from(set->resource_servers[i].id)),
+                                                sb_digest_of(sb_buf_str(&secret))};
+        sb_buf_wipe(&secret);
+        SB_TRY(status);
+    }
+    return SB_OK;
+}
+
 static sb_status open_service(sb_generation *g, sb_error *err)
 {
     const sb_serve *s = g->serve;
@@ -163,6 +182,9 @@ static sb_status open_service(sb_generation *g, sb_error *err)
                                   .clients = s->clients,
                                   .keys = s->keys,
                                   .grants = s->grants,
+                                  .rates = s->rates,
+                                  .introspectors = g->introspectors,
+                                  .introspector_count = set->resource_server_count,
                                   .jobs = s->jobs,
                                   .data = s->data,
                                   .groups = s->groups,
@@ -195,12 +217,15 @@ sb_status sb_generation_new(sb_serve *s, sb_settings *set, sb_generation **out, 
     if (status == SB_OK)
         status = sb_serve_registration_token(set, &g->registration_token, err);
     if (status == SB_OK)
+        status = read_introspectors(g, err);
+    if (status == SB_OK)
         status = open_portal(g, err);
     if (status == SB_OK)
         status = open_service(g, err);
     if (status != SB_OK) {
         sb_portal_free(g->portal);
         sb_guard_free(g->guard);
+        free(g->introspectors);
         free(g);
         return status;
     }

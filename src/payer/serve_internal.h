@@ -29,6 +29,7 @@ typedef struct sb_generation {
     sb_digest registration_token; /* the initial one's, where one is asked for */
     sb_service *service;
     sb_server_handler handler;
+    sb_introspector *introspectors; /* of the settings' resource servers */
     atomic_uint refs;
 } sb_generation;
 
@@ -63,6 +64,7 @@ struct sb_serve {
     sb_clients *clients;
     sb_jwks_cache *keys;
     sb_grants *grants;
+    sb_rates *rates;
     sb_portal_store *portal_store;
     sb_proxies *proxies;
     sb_server *server; /* NULL once it is stopped */

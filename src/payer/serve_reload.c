@@ -57,6 +57,7 @@ static sb_status reload(sb_serve *s, sb_error *err)
     sb_generation *before = s->current;
     s->current = next;
     (void)pthread_mutex_unlock(&s->current_lock);
+    sb_rates_set(s->rates, next->settings->tokens_per_minute);
     sb_serve_log_by(s, next->settings); /* the caller's thread alone takes it away again */
     sb_generation_release(before);
     sb_log(SB_LOG_INFO, "the configuration was read again");

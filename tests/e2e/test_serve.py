@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """`smartbulk serve` as a payer runs it: one process on SQLite, three on PostgreSQL, restarts, reloads, mistakes."""
+import base64
 import json
 import shutil
 import socket
 import ssl
 import subprocess
 import threading
+import urllib.parse
 import urllib.request
 
 from context import wait_until
-from partner import Partner
+from partner import JWT_BEARER, SCOPE, Partner
 from postgres import Postgres
 from serve import Serve
 
@@ -435,3 +437,79 @@ def test_envoy_asks_by_the_request_itself(t):
     assert ask("GET", "/fhir/Coverage/c1", X_Original_URI="/fhir/Patient/p1", X_Original_Method="GET").status == 403
     assert ask("GET", "/r4/Patient/p1", X_FHIR_Base="/r4").status == 204
     assert ask("GET", "").status == 400
+
+
+def basic(name, secret):
+    return {"Authorization": "Basic " + base64.b64encode(f"{name}:{secret}".encode()).decode()}
+
+
+def test_a_named_resource_server_and_nobody_else_hears_what_a_token_stands_for(t):
+    write_claims(t)
+    secret = t.dir / "keys" / "hapi"
+    secret.write_text("s3cret/with+signs%and:colon\n")
+    secret.chmod(0o600)
+    serve = Serve(t, auth={"registration": "open", "resource_servers": [{"id": "hapi", "secret_file": str(secret)}]})
+    partner = Partner(t, serve)
+    token = partner.token()
+    document = partner.ask("GET", serve.base_url + "/.well-known/oauth-authorization-server").json()
+    assert document["issuer"] == serve.base_url and document["token_endpoint"] == partner.token_url
+    assert document["introspection_endpoint_auth_methods_supported"] == ["client_secret_basic"]
+    assert document["response_types_supported"] == []
+    good = basic("hapi", urllib.parse.quote_plus("s3cret/with+signs%and:colon"))
+
+    def ask(token, headers, kind="application/x-www-form-urlencoded"):
+        body = urllib.parse.urlencode({"token": token} if token is not None else {}).encode()
+        return partner.send("POST", document["introspection_endpoint"], body, {"Content-Type": kind, **headers})
+    answer = ask(token, good)
+    assert answer.status == 200 and answer.headers["Cache-Control"] == "no-store", answer.body
+    told = answer.json()
+    assert told["active"] is True and told["client_id"] == told["sub"] == partner.client_id and told["scope"] == SCOPE
+    assert told["exp"] - told["iat"] in (300, 301) and told["iss"] == serve.base_url
+    assert ask("unknown", good).json() == {"active": False}
+    for bad in ({}, basic("hapi", "wrong"), basic("other", "s3cret"), {"Authorization": "Basic !!!"},
+                {"Authorization": f"Bearer {token}"}, basic("hapi", ""), {"Authorization": "Basic " + "A" * 9000}):
+        answer = ask(token, bad)
+        assert answer.status == 401 and answer.json()["error"] == "invalid_client", answer.body
+        assert answer.headers["WWW-Authenticate"].startswith("Basic")
+    assert ask(None, good).status == 400 and ask(token, good, "application/json").status == 400
+    assert "s3cret" not in serve.said()
+
+
+def test_a_client_ends_its_own_tokens_and_nobody_elses(t):
+    write_claims(t)
+    serve = Serve(t)
+    partner, other = Partner(t, serve), Partner(t, serve)
+    mine, theirs = partner.token(), other.token()
+
+    def revoke(token, assertion):
+        fields = {"client_assertion_type": JWT_BEARER, "client_assertion": assertion}
+        if token:
+            fields["token"] = token
+        return partner.send("POST", serve.base_url + "/revoke", urllib.parse.urlencode(fields).encode(), partner.FORM)
+    used = partner.assertion()
+    assert revoke(theirs, used).status == 200  # no error, and nothing happens
+    assert other.ask("GET", "/jobs/none", theirs).status == 404
+    assert revoke(mine, used).status == 401  # an assertion is good once, whatever for
+    assert partner.ask_token(used).status == 401
+    assert partner.ask("GET", "/jobs/none", mine).status == 404
+    assert revoke(mine, partner.assertion()).status == 200
+    assert partner.ask("GET", "/jobs/none", mine).status == 401
+    assert revoke("never-was-one", partner.assertion()).status == 200
+    assert revoke(None, partner.assertion()).status == 400
+    assert revoke(theirs, "nonsense").status == 401
+
+
+def test_a_client_that_asks_too_often_waits_and_holds_up_nobody(t):
+    write_claims(t)
+    serve = Serve(t, auth={"registration": "open", "tokens_per_minute": 3})
+    partner, other = Partner(t, serve), Partner(t, serve)
+    assert [partner.ask_token(partner.assertion()).status for _ in range(3)] == [200] * 3
+    assertion = partner.assertion()
+    answer = partner.ask_token(assertion)
+    assert answer.status == 429 and 1 <= int(answer.headers["Retry-After"]) <= 20, answer.body
+    assert other.ask_token(other.assertion()).status == 200
+    for _ in range(5):  # a stranger in its name takes nothing from it
+        other.ask_token(other.assertion(iss=partner.client_id, sub=partner.client_id))
+    serve.settings["auth"]["tokens_per_minute"] = 1000
+    serve.reload()
+    assert partner.ask_token(assertion).status == 200  # and the refused one was not used up

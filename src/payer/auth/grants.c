@@ -87,6 +87,11 @@ sb_issue_answer sb_grants_issue(sb_grants *grants, const sb_issue *issue, char t
     return answer;
 }
 
+sb_issue_answer sb_grants_use(sb_grants *grants, const sb_issue *use)
+{
+    return grants->ops->issue(grants->impl, use, NULL, 0);
+}
+
 sb_status sb_grants_find(sb_grants *grants, sb_str token, sb_grant **out, sb_error *err)
 {
     sb_digest digest = sb_digest_of(token); /* a table of digests tells a timer nothing of the tokens */

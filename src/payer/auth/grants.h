@@ -41,13 +41,13 @@ typedef enum sb_issue_answer {
 /* All borrowed for the call. */
 typedef struct sb_issue {
     sb_client *client;
-    const sb_scopes *scopes;
-    sb_digest used; /* of (iss, jti) */
-    int64_t dead_s; /* the wall clock's reading from which on nobody accepts the assertion any more */
+    const sb_scopes *scopes; /* NULL: no token is wanted */
+    sb_digest used;          /* of (iss, jti) */
+    int64_t dead_s;          /* the wall clock's reading from which on nobody accepts the assertion any more */
 } sb_issue;
 
 typedef struct sb_grants_ops {
-    /* Use the assertion up and keep the token's digest until it ends. */
+    /* Use the assertion up and keep the token's digest until it ends; `token` NULL: use it up alone. */
     sb_issue_answer (*issue)(void *impl, const sb_issue *issue, const sb_digest *token, unsigned lifetime_s);
     /* *out is a reference, or NULL: there is none. Anything but SB_OK: it could not be looked up. */
     sb_status (*find)(void *impl, const sb_digest *token, sb_grant **out, sb_error *err);
@@ -67,6 +67,8 @@ unsigned sb_grants_lifetime_s(const sb_grants *grants);
 
 /* A new token. The caller wipes `token`, which is set on SB_ISSUE_DONE alone. */
 sb_issue_answer sb_grants_issue(sb_grants *grants, const sb_issue *issue, char token[SB_ACCESS_TOKEN_SIZE]);
+/* Use the assertion up for something else than a token. */
+sb_issue_answer sb_grants_use(sb_grants *grants, const sb_issue *use);
 /* What a live token of an active client stands for, as a reference; NULL: unknown, expired, revoked or its client
  * suspended, all the same. Anything but SB_OK: it could not be looked up, which says nothing of the token. */
 sb_status sb_grants_find(sb_grants *grants, sb_str token, sb_grant **out, sb_error *err);

@@ -158,18 +158,18 @@ static sb_status issue_one(store *s, sb_db *db, item *it, sb_error *err)
     if (s->used >= (int64_t)s->o.used_max)
         return SB_OK;
     it->answer = SB_ISSUE_TOKENS_FULL;
-    if (s->tokens >= (int64_t)s->o.tokens_max)
+    if (it->token && s->tokens >= (int64_t)s->o.tokens_max)
         return SB_OK;
-    if (sb_db_kind_of(db) == SB_DB_POSTGRESQL) {
+    if (it->token && sb_db_kind_of(db) == SB_DB_POSTGRESQL) {
         SB_TRY(use_and_keep(db, it, &fresh, err));
     } else {
         SB_TRY(use_assertion(db, it, &fresh, err));
-        if (fresh)
+        if (fresh && it->token)
             SB_TRY(keep_token(db, it, err));
     }
     it->answer = fresh ? SB_ISSUE_DONE : SB_ISSUE_REPLAYED;
     s->used += fresh;
-    s->tokens += fresh;
+    s->tokens += fresh && it->token;
     return SB_OK;
 }
 
@@ -214,7 +214,7 @@ static sb_issue_answer db_issue(void *impl, const sb_issue *issue, const sb_dige
 {
     store *s = impl;
     SB_AUTO(sb_buf) scope = SB_BUF_INIT;
-    if (!sb_scopes_format(issue->scopes, &scope))
+    if (token && !sb_scopes_format(issue->scopes, &scope))
         return SB_ISSUE_FAILED;
     item it = {.issue = issue,
                .token = token,

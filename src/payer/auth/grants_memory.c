@@ -63,7 +63,7 @@ static sb_issue_answer memory_issue(void *impl, const sb_issue *issue, const sb_
     memory *m = impl;
     sb_grant *grant = NULL;
     sb_issue_answer answer = use_assertion(m, issue);
-    if (answer != SB_ISSUE_DONE)
+    if (answer != SB_ISSUE_DONE || !token)
         return answer;
     if (make_grant(m, issue, lifetime_s, &grant) != SB_OK)
         return SB_ISSUE_FAILED;

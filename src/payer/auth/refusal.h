@@ -36,6 +36,7 @@ typedef enum sb_refusal {
     SB_REFUSAL_NBF,
     SB_REFUSAL_JTI_MISSING,
     SB_REFUSAL_JTI_TOO_LONG,
+    SB_REFUSAL_RATE, /* the client asks for more tokens than it may */
     SB_REFUSAL_SCOPE,
     SB_REFUSAL_REPLAYED,
     SB_REFUSAL_REPLAY_FULL,

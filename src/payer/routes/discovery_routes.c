@@ -36,19 +36,54 @@ static json_t *scopes_supported(const sb_service *service)
     return list;
 }
 
+/* What both documents say.                                                                  DISC-02, RFC 8414 §2 */
+static json_t *common(const sb_service *service)
+{
+    json_t *document = json_pack("{s:s, s:s, s:s, s:[s], s:[s], s:o, s:[s], s:o, s:o}", "issuer", service->o.base_url,
+                                 "token_endpoint", service->token_url, "revocation_endpoint", service->revoke_url,
+                                 "grant_types_supported", "client_credentials", "token_endpoint_auth_methods_supported",
+                                 "private_key_jwt", "token_endpoint_auth_signing_alg_values_supported", algs(service),
+                                 "revocation_endpoint_auth_methods_supported", "private_key_jwt",
+                                 "revocation_endpoint_auth_signing_alg_values_supported", algs(service),
+                                 "scopes_supported", scopes_supported(service));
+    bool ok = document != NULL;
+    if (ok && service->o.registration)
+        ok = json_object_set_new(document, "registration_endpoint", json_string(service->register_url)) == 0;
+    if (ok && service->o.introspector_count > 0)
+        ok = json_object_set_new(document, "introspection_endpoint", json_string(service->introspect_url)) == 0 &&
+             json_object_set_new(document, "introspection_endpoint_auth_methods_supported",
+                                 json_pack("[s]", "client_secret_basic")) == 0;
+    if (ok)
+        return document;
+    json_decref(document);
+    return NULL;
+}
+
+static void answer_document(sb_answer *answer, const json_t *document)
+{
+    sb_answer_json(answer, 200, SB_JSON, document);
+    sb_answer_header(answer, "Cache-Control", "max-age=300");
+}
+
 void sb_route_smart_configuration(sb_service *service, sb_server_request *request, sb_visit *visit, sb_answer *answer)
 {
     (void)request, (void)visit;
-    SB_AUTOJSON document = json_pack(
-        "{s:s, s:s, s:[s], s:[s], s:o, s:o, s:[s, s, s]}", "issuer", service->o.base_url, "token_endpoint",
-        service->token_url, "grant_types_supported", "client_credentials", "token_endpoint_auth_methods_supported",
-        "private_key_jwt", "token_endpoint_auth_signing_alg_values_supported", algs(service), "scopes_supported",
-        scopes_supported(service), "capabilities", "client-confidential-asymmetric", "permission-v1", "permission-v2");
-    if (document && service->o.registration &&
-        json_object_set_new(document, "registration_endpoint", json_string(service->register_url)) != 0)
+    SB_AUTOJSON document = common(service);
+    if (document && json_object_set_new(document, "capabilities",
+                                        json_pack("[s, s, s]", "client-confidential-asymmetric", "permission-v1",
+                                                  "permission-v2")) != 0)
         answer->broken = true;
-    sb_answer_json(answer, 200, SB_JSON, document);
-    sb_answer_header(answer, "Cache-Control", "max-age=300");
+    answer_document(answer, document);
+}
+
+/* There is no authorization endpoint, so there are no response types.                                     RFC 8414 §2 */
+void sb_route_server_metadata(sb_service *service, sb_server_request *request, sb_visit *visit, sb_answer *answer)
+{
+    (void)request, (void)visit;
+    SB_AUTOJSON document = common(service);
+    if (document && json_object_set_new(document, "response_types_supported", json_array()) != 0)
+        answer->broken = true;
+    answer_document(answer, document);
 }
 
 static json_t *operation(const char *definition)

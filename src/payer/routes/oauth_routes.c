@@ -4,6 +4,7 @@
 
 /* An assertion of the greatest length, every byte of it percent-encoded, and as much again for scopes. */
 #define TOKEN_BODY_MAX    ((size_t)128 * 1024)
+#define FORM_BODY_MAX     ((size_t)16 * 1024)  /* a token and a hint */
 #define REGISTER_BODY_MAX ((size_t)128 * 1024) /* a JWK Set of the greatest size, and words about it */
 #define DECISION_BODY_MAX ((size_t)64 * 1024)  /* what Envoy may be told to send along; it is not looked at */
 
@@ -13,6 +14,9 @@ const sb_route sb_oauth_routes[] = {
     {"GET", "register/*", sb_route_registration_get, 0, SB_ROUTE_OPEN, "registration"},
     {"PUT", "register/*", sb_route_registration_put, REGISTER_BODY_MAX, SB_ROUTE_OPEN, "registration"},
     {"DELETE", "register/*", sb_route_registration_delete, 0, SB_ROUTE_OPEN, "registration"},
+    {"POST", "introspect", sb_route_introspect, FORM_BODY_MAX, SB_ROUTE_OPEN, "introspect"},
+    {"POST", "revoke", sb_route_revoke, TOKEN_BODY_MAX, SB_ROUTE_OPEN, "revoke"},
+    {"GET", ".well-known/oauth-authorization-server", sb_route_server_metadata, 0, SB_ROUTE_OPEN, "discovery"},
     {"GET", "authorize-request", sb_route_decision, 0, SB_ROUTE_OPEN, "decision"},
     {"*", "authorize-request/**", sb_route_decision, DECISION_BODY_MAX, SB_ROUTE_OPEN, "decision"},
     {NULL, NULL, NULL, 0, SB_ROUTE_OPEN, NULL},

@@ -217,7 +217,10 @@ sb_status sb_service_new(const sb_service_options *options, sb_service **out, sb
     service->fhir_url = sb_printf("%s/" SB_FHIR_ROOT, options->base_url);
     service->token_url = sb_printf("%s/token", options->base_url);
     service->register_url = sb_printf("%s/register", options->base_url);
-    if (!service->base_url || !service->fhir_url || !service->token_url || !service->register_url)
+    service->introspect_url = sb_printf("%s/introspect", options->base_url);
+    service->revoke_url = sb_printf("%s/revoke", options->base_url);
+    if (!service->base_url || !service->fhir_url || !service->token_url || !service->register_url ||
+        !service->introspect_url || !service->revoke_url)
         return sb_error_nomem(err);
     service->o.base_url = service->base_url;
     service->o.algs = options->algs ? options->algs : default_algs;
@@ -250,6 +253,8 @@ void sb_service_free(sb_service *service)
     free(service->fhir_url);
     free(service->token_url);
     free(service->register_url);
+    free(service->introspect_url);
+    free(service->revoke_url);
     free(service);
 }
 

@@ -16,6 +16,7 @@
 #include "payer/auth/client.h"
 #include "payer/auth/grants.h"
 #include "payer/auth/jwks_cache.h"
+#include "payer/auth/rates.h"
 #include "payer/auth/registration.h"
 #include "payer/export/export_job.h"
 #include "payer/ops/audit.h"
@@ -50,6 +51,11 @@ typedef struct sb_service_pages {
     void *impl;
 } sb_service_pages;
 
+/* A FHIR server that may ask about tokens, by the digests of its id and its secret.                          RFC 7662 */
+typedef struct sb_introspector {
+    sb_digest id, secret;
+} sb_introspector;
+
 typedef struct sb_service_options {
     const char *base_url;    /* scheme and authority, such as "https://127.0.0.1:8443", no slash at its end; copied */
     const char *const *algs; /* NULL-terminated: what assertions may be signed with; NULL: RS384 and ES384 */
@@ -60,8 +66,11 @@ typedef struct sb_service_options {
     const sb_data *data;
     const sb_groups *groups;
     const sb_clock *clock;
-    sb_audit *audit;                   /* told of every event before its answer goes out; NULL: none is kept */
-    sb_metrics *metrics;               /* NULL: nothing is counted there */
+    sb_audit *audit;                      /* told of every event before its answer goes out; NULL: none is kept */
+    sb_metrics *metrics;                  /* NULL: nothing is counted there */
+    sb_rates *rates;                      /* how often clients may ask for tokens; NULL: there is no limit */
+    const sb_introspector *introspectors; /* NULL: nobody may introspect */
+    size_t introspector_count;
     unsigned failures_burst;           /* failed authentications of one address: at once, and over time; 0: no limit */
     unsigned failures_per_minute;      /* AUTH-11 */
     sb_registration_mode registration; /* may clients register themselves?                                   KEY-07 */

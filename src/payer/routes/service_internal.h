@@ -16,7 +16,7 @@
 
 struct sb_service {
     sb_service_options o;
-    char *base_url, *fhir_url, *token_url, *register_url;
+    char *base_url, *fhir_url, *token_url, *register_url, *introspect_url, *revoke_url;
     sb_assertion_checker *checker;
     sb_failures *failures, *registrations;
     _Atomic int64_t knocked_s;   /* audit_hook.c: when a stranger's knocking was last told */
@@ -83,6 +83,7 @@ void sb_bearer_insufficient(sb_visit *visit, sb_answer *answer, const char *need
 
 sb_route_fn sb_route_smart_configuration, sb_route_metadata, sb_route_token, sb_route_register, sb_route_decision;
 sb_route_fn sb_route_registration_get, sb_route_registration_put, sb_route_registration_delete;
+sb_route_fn sb_route_server_metadata, sb_route_introspect, sb_route_revoke;
 sb_route_fn sb_route_groups, sb_route_group, sb_route_kickoff_get, sb_route_kickoff_post;
 sb_route_fn sb_route_job_status, sb_route_job_delete, sb_route_job_file;
 

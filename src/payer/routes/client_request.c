@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* client_request.c - a client's form read, and the client authenticated by its assertion: cheap checks first, and
+ * everything about the form before anything about the assertion.                              TOK-04, AUTH-06, AUTH-11 */
+#include "payer/routes/client_request.h"
+
+#include "http/accept.h"
+
+#define FIELDS_MAX        64 /* four are known; who sends more sends extensions */
+#define ASSERTION_TYPE    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+#define GENERIC           "the client could not be authenticated" /* one text for every reason */
+#define FULL_RETRY_S      5
+#define TOO_OFTEN_RETRY_S 1
+
+void sb_client_request_cleanup(sb_client_request *r)
+{
+    sb_form_cleanup(&r->form);
+    sb_assertion_good_cleanup(&r->good);
+}
+
+bool sb_client_request_invalid(sb_client_request *a, const char *reason, const char *description)
+{
+    a->visit->reason = reason;
+    sb_answer_oauth(a->answer, 400, "invalid_request", description);
+    return false;
+}
+
+/* 401 with the scheme that was used, if one was (RFC 6749 §5.2): any 401 names one.                         TOK-04 */
+static bool refuse_client(sb_client_request *a, const char *reason, const char *description)
+{
+    bool basic = sb_server_header_count(a->request, "Authorization") > 0;
+    a->visit->reason = reason;
+    sb_answer_oauth(a->answer, 401, "invalid_client", description);
+    sb_answer_header(a->answer, "WWW-Authenticate", "%s realm=\"token\"", basic ? "Basic" : "Bearer");
+    return false;
+}
+
+static bool invalid_client(sb_client_request *a, const char *reason)
+{
+    return refuse_client(a, reason, GENERIC);
+}
+
+/* A client under onboarding is told why; and so is who only says that he is one: the operator who switches it on knows
+ * that. */
+static bool not_authenticated(sb_client_request *a, sb_refusal refusal)
+{
+    SB_AUTOFREE told = NULL;
+    if (a->good.show_reason)
+        told = sb_printf("%s: %s", sb_refusal_name(refusal), sb_refusal_text(refusal));
+    return refuse_client(a, sb_refusal_name(refusal), told ? told : GENERIC);
+}
+
+bool sb_client_request_unavailable(sb_client_request *a, sb_refusal refusal)
+{
+    a->visit->reason = sb_refusal_name(refusal);
+    sb_answer_oauth(a->answer, 503, "temporarily_unavailable", "this cannot be done now; come back later");
+    sb_answer_header(a->answer, "Retry-After", "%d", FULL_RETRY_S);
+    return false;
+}
+
+/* Of a parameter that was sent once; empty: not sent, or sent without a value, which is the same (RFC 6749 §3.1). */
+sb_str sb_client_request_field(const sb_client_request *a, const char *name)
+{
+    const sb_form_field *f = sb_form_find(&a->form, name);
+    return f ? f->value : (sb_str){"", 0};
+}
+
+static bool repeats_itself(const sb_form *form)
+{
+    for (size_t i = 0; i < form->len; i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (sb_str_eq(form->items[i].name, form->items[k].name))
+                return true;
+        }
+    }
+    return false;
+}
+
+bool sb_client_request_read(sb_client_request *a)
+{
+    sb_error err = SB_ERROR_INIT;
+    if (!sb_content_type_is(sb_server_header_first(a->request, "Content-Type"), "application/x-www-form-urlencoded"))
+        return sb_client_request_invalid(a, "content_type_wrong",
+                                         "the Content-Type is not application/x-www-form-urlencoded");
+    if (sb_form_parse(a->request->body, FIELDS_MAX, &a->form, &err) != SB_OK)
+        return sb_client_request_invalid(a, "form_malformed", err.why);
+    return true;
+}
+
+bool sb_client_request_check(sb_client_request *a)
+{
+    if (repeats_itself(&a->form))
+        return sb_client_request_invalid(a, "parameter_repeated", "a parameter is sent more than once");
+    if (a->request->target.query_text)
+        return sb_client_request_invalid(a, "parameter_in_url", "parameters belong in the body, not in the URL");
+    return true;
+}
+
+static bool check_method(sb_client_request *a)
+{
+    bool header = sb_server_header_count(a->request, "Authorization") > 0;
+    bool secret = sb_client_request_field(a, "client_secret").len > 0;
+    bool assertion = sb_client_request_field(a, "client_assertion").len > 0;
+    sb_str type = sb_client_request_field(a, "client_assertion_type");
+    if (header + secret + assertion > 1)
+        return sb_client_request_invalid(a, "auth_methods_mixed", "the client authenticates in more than one way");
+    if (header || secret)
+        return invalid_client(a, "auth_method_not_offered");
+    if (assertion && !sb_str_eq(type, SB_STR_LIT(ASSERTION_TYPE)))
+        return sb_client_request_invalid(a, "assertion_type_wrong", "client_assertion_type is not " ASSERTION_TYPE);
+    if (!assertion)
+        return invalid_client(a, "assertion_missing");
+    return true;
+}
+
+/* Nothing is told that a stranger does not know: it is his address that failed. */
+static bool too_often(sb_client_request *a)
+{
+    a->visit->reason = sb_refusal_name(SB_REFUSAL_TOO_OFTEN);
+    sb_answer_oauth(a->answer, 429, "temporarily_unavailable",
+                    "too many attempts of this address failed; wait a little");
+    sb_answer_header(a->answer, "Retry-After", "%d", TOO_OFTEN_RETRY_S);
+    return false;
+}
+
+static bool check_assertion(sb_client_request *a)
+{
+    if (sb_failures_exceeded(a->service->failures, a->request->peer))
+        return too_often(a);
+    sb_refusal refusal = sb_assertion_check(a->service->checker, sb_client_request_field(a, "client_assertion"),
+                                            sb_client_request_field(a, "client_id"), a->visit->client, &a->good);
+    if (refusal == SB_REFUSAL_INTERNAL || refusal == SB_REFUSAL_KEYS_BUSY)
+        return sb_client_request_unavailable(a, refusal);
+    if (refusal == SB_REFUSAL_NONE)
+        return true;
+    sb_failures_add(a->service->failures, a->request->peer);
+    return not_authenticated(a, refusal);
+}
+
+bool sb_client_request_authenticate(sb_client_request *a)
+{
+    return check_method(a) && check_assertion(a);
+}
+
+sb_digest sb_client_request_used(const sb_client_request *a)
+{
+    return sb_digest_of_pair(sb_str_from(a->good.client->id), sb_str_from(a->good.jti));
+}
+
+bool sb_client_request_used_up(sb_client_request *a, sb_issue_answer answer)
+{
+    switch (answer) {
+    case SB_ISSUE_DONE:
+        return true;
+    case SB_ISSUE_REPLAYED:
+        return not_authenticated(a, SB_REFUSAL_REPLAYED);
+    case SB_ISSUE_REPLAY_FULL:
+        return sb_client_request_unavailable(a, SB_REFUSAL_REPLAY_FULL);
+    case SB_ISSUE_TOKENS_FULL:
+        return sb_client_request_unavailable(a, SB_REFUSAL_TOKENS_FULL);
+    case SB_ISSUE_FAILED:
+        break;
+    }
+    return sb_client_request_unavailable(a, SB_REFUSAL_INTERNAL);
+}
