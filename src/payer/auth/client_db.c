@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* client_db.c - rows as clients, and the copy of them in memory, which is read again when the register's version in the
- * database is another. A row that cannot be understood is passed over and said in the log: one damaged client must not
- * shut all others out. */
+ * database is another. Rows that are as they were keep their client: keys are not read again because a stranger registered
+ * some. A row that cannot be understood is passed over and said in the log: one damaged client must not shut all others
+ * out. */
 #include "payer/auth/client_db.h"
 
 #include <pthread.h>
@@ -9,12 +10,21 @@
 #include "base/log.h"
 #include "jose/jwk.h"
 
+typedef struct entry {
+    sb_client *client;
+    sb_digest row; /* of what it was read from */
+} entry;
+
+typedef struct list {
+    entry *items; /* by id */
+    size_t count, cap;
+} list;
+
 typedef struct register_db {
     sb_pool *pool;
     const sb_clock *clock;
     pthread_mutex_t lock;
-    sb_client **items; /* by id */
-    size_t count;
+    list all;
     int64_t version;  /* of what is in memory; -1: nothing yet */
     int64_t asked_ns; /* when the database's version was last asked for; INT64_MIN: ask again */
 } register_db;
@@ -25,14 +35,31 @@ typedef struct register_db {
 
 /* Rows */
 
-static void forget(register_db *r)
+static void list_cleanup(list *l)
 {
-    for (size_t i = 0; i < r->count; i++)
-        sb_client_free(r->items[i]);
-    free(r->items);
-    r->items = NULL;
-    r->count = 0;
-    r->version = -1;
+    for (size_t i = 0; i < l->count; i++)
+        sb_client_free(l->items[i].client);
+    free(l->items);
+    *l = (list){NULL, 0, 0};
+}
+
+static sb_client *look_up(const list *l, sb_str id, sb_digest *row)
+{
+    size_t low = 0, high = l->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        sb_str its = sb_str_from(l->items[middle].client->id);
+        int order = memcmp(its.ptr, id.ptr, SB_MIN(its.len, id.len));
+        if (order == 0 && its.len == id.len) {
+            *row = l->items[middle].row;
+            return l->items[middle].client;
+        }
+        if (order < 0 || (order == 0 && its.len < id.len))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
 }
 
 static sb_status read_client(sb_stmt *row, sb_client **out, sb_error *err)
@@ -65,54 +92,92 @@ static sb_status read_client(sb_stmt *row, sb_client **out, sb_error *err)
     return SB_OK;
 }
 
-static sb_status add_item(register_db *r, size_t *cap, sb_client *client, sb_error *err)
+static bool digest_row(sb_stmt *row, sb_digest *out)
 {
-    if (r->count == *cap) {
-        size_t wider = *cap ? *cap * 2 : 64;
-        sb_client **items = reallocarray(r->items, wider, sizeof(*items));
+    static const int texts[] = {0, 1, 2, 3, 4, 5, 6, 7, 10}, numbers[] = {8, 9, 11, 12}; /* of COLUMNS */
+    SB_AUTO(sb_buf) all = SB_BUF_INIT;
+    for (size_t i = 0; i < SB_ARRAY_LEN(texts); i++) {
+        sb_str text = sb_stmt_str(row, texts[i]);
+        if (!sb_buf_printf(&all, "%c%zu:", text.ptr ? 't' : 'n', text.len) || !sb_buf_add_str(&all, text))
+            return false;
+    }
+    for (size_t i = 0; i < SB_ARRAY_LEN(numbers); i++) {
+        if (!sb_buf_printf(&all, "%lld,", (long long)sb_stmt_i64(row, numbers[i])))
+            return false;
+    }
+    *out = sb_digest_of(sb_buf_str(&all));
+    return true;
+}
+
+/* The client that this row was and is, or one that is read from it. *out stays NULL when it cannot be understood. */
+static sb_status take_row(const list *before, sb_stmt *row, entry *out, sb_error *err)
+{
+    sb_digest was;
+    sb_error reason = SB_ERROR_INIT;
+    *out = (entry){.client = NULL};
+    if (!digest_row(row, &out->row))
+        return sb_error_nomem(err);
+    sb_client *known = look_up(before, sb_stmt_str(row, 0), &was);
+    if (known && memcmp(&was, &out->row, sizeof(was)) == 0)
+        out->client = sb_client_ref(known);
+    else if (read_client(row, &out->client, &reason) != SB_OK)
+        sb_log(SB_LOG_ERROR, "the client %s is passed over: %s", sb_stmt_str(row, 0).ptr, reason.why);
+    return SB_OK;
+}
+
+static sb_status add_entry(list *l, const entry *added, sb_error *err)
+{
+    if (l->count == l->cap) {
+        size_t wider = l->cap ? l->cap * 2 : 64;
+        entry *items = reallocarray(l->items, wider, sizeof(*items));
         if (!items)
             return sb_error_nomem(err);
-        r->items = items;
-        *cap = wider;
+        l->items = items;
+        l->cap = wider;
     }
-    r->items[r->count++] = client;
+    l->items[l->count++] = *added;
     return SB_OK;
 }
 
 /* ORDER BY would be by the database's collation: they are sorted here. */
-static int compare_clients(const void *a, const void *b)
+static int compare_entries(const void *a, const void *b)
 {
-    sb_client *const *left = a, *const *right = b;
-    return strcmp((*left)->id, (*right)->id);
+    const entry *left = a, *right = b;
+    return strcmp(left->client->id, right->client->id);
 }
 
-static sb_status load(register_db *r, sb_db *db, sb_error *err)
+static sb_status read_all(sb_db *db, const list *before, list *out, sb_error *err)
 {
     sb_stmt *stmt = NULL;
     bool row;
-    size_t cap = 0;
-    forget(r);
     SB_TRY(sb_db_cached(db, "SELECT " COLUMNS " FROM clients", &stmt, err));
     for (;;) {
-        sb_client *client = NULL;
-        sb_error reason = SB_ERROR_INIT;
+        entry taken;
         SB_TRY(sb_stmt_step(stmt, &row, err));
         if (!row)
             break;
-        if (read_client(stmt, &client, &reason) != SB_OK) {
-            sb_log(SB_LOG_ERROR, "the client %s is passed over: %s", sb_stmt_str(stmt, 0).ptr, reason.why);
-            continue;
-        }
-        sb_status status = add_item(r, &cap, client, err);
+        sb_status status = take_row(before, stmt, &taken, err);
+        if (status == SB_OK && taken.client)
+            status = add_entry(out, &taken, err);
         if (status != SB_OK) {
-            sb_client_free(client);
+            sb_client_free(taken.client);
             sb_stmt_reset(stmt);
             return status;
         }
     }
-    if (r->count > 0)
-        qsort(r->items, r->count, sizeof(*r->items), compare_clients);
+    if (out->count > 0)
+        qsort(out->items, out->count, sizeof(*out->items), compare_entries);
     return SB_OK;
+}
+
+static sb_status load(register_db *r, sb_db *db, sb_error *err)
+{
+    list all = {NULL, 0, 0};
+    sb_status status = read_all(db, &r->all, &all, err);
+    list_cleanup(status == SB_OK ? &r->all : &all);
+    if (status == SB_OK)
+        r->all = all;
+    return status;
 }
 
 static sb_status read_version(sb_db *db, int64_t *version, sb_error *err)
@@ -146,30 +211,14 @@ static sb_status refresh(register_db *r, sb_error *err)
 
 /* Looking */
 
-static sb_client *look_up(const register_db *r, sb_str id)
-{
-    size_t low = 0, high = r->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        sb_str its = sb_str_from(r->items[middle]->id);
-        int order = memcmp(its.ptr, id.ptr, SB_MIN(its.len, id.len));
-        if (order == 0 && its.len == id.len)
-            return r->items[middle];
-        if (order < 0 || (order == 0 && its.len < id.len))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
-}
-
 static sb_status db_find(void *impl, sb_str id, sb_client **out, sb_error *err)
 {
     register_db *r = impl;
+    sb_digest row;
     *out = NULL;
     (void)pthread_mutex_lock(&r->lock);
     sb_status status = refresh(r, err);
-    sb_client *client = status == SB_OK ? look_up(r, id) : NULL;
+    sb_client *client = status == SB_OK ? look_up(&r->all, id, &row) : NULL;
     if (client)
         *out = sb_client_ref(client);
     (void)pthread_mutex_unlock(&r->lock);
@@ -183,10 +232,10 @@ static sb_status db_each(void *impl, sb_client_visit *visit, void *context, sb_e
     (void)pthread_mutex_lock(&r->lock);
     r->asked_ns = INT64_MIN;
     sb_status status = refresh(r, err);
-    size_t count = status == SB_OK ? r->count : 0;
+    size_t count = status == SB_OK ? r->all.count : 0;
     sb_client **copy = calloc(count + 1, sizeof(*copy));
     for (size_t i = 0; copy && i < count; i++)
-        copy[i] = sb_client_ref(r->items[i]);
+        copy[i] = sb_client_ref(r->all.items[i].client);
     (void)pthread_mutex_unlock(&r->lock);
     if (!copy)
         return status == SB_OK ? sb_error_nomem(err) : status;
@@ -346,7 +395,7 @@ static sb_status db_remove(void *impl, sb_str id, sb_error *err)
 static void db_free(void *impl)
 {
     register_db *r = impl;
-    forget(r);
+    list_cleanup(&r->all);
     (void)pthread_mutex_destroy(&r->lock);
     free(r);
 }

@@ -98,6 +98,31 @@ static void a_client_is_found_as_it_was_registered(database *d)
     end(&p);
 }
 
+/* A register is read again at every change of any client: the keys of the others are not. */
+static void a_client_that_did_not_change_is_not_read_again(database *d)
+{
+    process here, there;
+    begin(&here, d);
+    begin(&there, d);
+    add(&here, "acme", SB_CLIENT_ACTIVE, false);
+    add(&here, "other", SB_CLIENT_ACTIVE, false);
+    SB_AUTOPTR(sb_client) acme = find(&there, "acme");
+    SB_AUTOPTR(sb_client) other = find(&there, "other");
+    add(&here, "third", SB_CLIENT_ACTIVE, false);
+    SB_AUTOPTR(sb_client) suspended = make("other", SB_CLIENT_SUSPENDED, false);
+    assert_int_equal(sb_clients_replace(here.clients, suspended, NULL), SB_OK);
+    fake_advance_s(&there.clock, SB_CLIENT_DB_STALE_S);
+    SB_AUTOPTR(sb_client) third = find(&there, "third");
+    SB_AUTOPTR(sb_client) acme_again = find(&there, "acme");
+    SB_AUTOPTR(sb_client) other_again = find(&there, "other");
+    assert_non_null(third);
+    assert_ptr_equal(acme, acme_again);
+    assert_ptr_not_equal(other, other_again);
+    assert_int_equal(other_again->state, SB_CLIENT_SUSPENDED);
+    end(&here);
+    end(&there);
+}
+
 static void an_id_is_taken_once(database *d)
 {
     process p;
@@ -178,6 +203,7 @@ static void a_damaged_row_shuts_nobody_else_out(database *d)
 }
 
 ON_BOTH(a_client_is_found_as_it_was_registered)
+ON_BOTH(a_client_that_did_not_change_is_not_read_again)
 ON_BOTH(an_id_is_taken_once)
 ON_BOTH(a_change_is_seen_at_once_here_and_soon_elsewhere)
 ON_BOTH(all_are_visited_in_order_of_their_bytes)
@@ -187,6 +213,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BOTH(a_client_is_found_as_it_was_registered),
+        BOTH(a_client_that_did_not_change_is_not_read_again),
         BOTH(an_id_is_taken_once),
         BOTH(a_change_is_seen_at_once_here_and_soon_elsewhere),
         BOTH(all_are_visited_in_order_of_their_bytes),
