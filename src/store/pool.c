@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pool.c - idle connections on a stack, so that the busiest stay warm; a count of those that are open. */
+/* pool.c - idle connections on a stack, so that the busiest stay warm; a count of those that are open.
+ *
+ * A server that takes long to be unreachable (a cable, a firewall) is left alone for as long as that took, and whoever
+ * comes meanwhile hears at once what the last one heard: else every thread would hang in turn. */
 #include "store/pool.h"
 
 #include <pthread.h>
 
+#include <smartbulk/clock.h>
+
 #include "base/secret.h"
+
+#define QUIET_MAX_NS (10 * SB_NS_PER_S) /* what connecting may take */
 
 struct sb_pool {
     pthread_mutex_t lock;
@@ -14,6 +21,8 @@ struct sb_pool {
     unsigned max, open;
     sb_db **idle;
     unsigned idle_count;
+    int64_t quiet_until_ns; /* no connection is tried before */
+    sb_error last;          /* why none was had */
 };
 
 sb_status sb_pool_new(const sb_db_options *options, unsigned connections, sb_pool **out, sb_error *err)
@@ -81,6 +90,38 @@ static void give_up_place(sb_pool *pool)
     (void)pthread_mutex_unlock(&pool->lock);
 }
 
+static int64_t now_ns(void)
+{
+    const sb_clock *clock = sb_clock_system();
+    return clock->monotonic_ns(clock->impl);
+}
+
+static bool is_quiet(sb_pool *pool, sb_error *err)
+{
+    (void)pthread_mutex_lock(&pool->lock);
+    bool quiet = now_ns() < pool->quiet_until_ns;
+    if (quiet)
+        *err = pool->last;
+    (void)pthread_mutex_unlock(&pool->lock);
+    return quiet;
+}
+
+static sb_status open_one(sb_pool *pool, sb_db **out, sb_error *err)
+{
+    sb_error reason = SB_ERROR_INIT;
+    int64_t began = now_ns();
+    if (!is_quiet(pool, &reason) && sb_db_open(&pool->options, out, &reason) == SB_OK)
+        return SB_OK;
+    int64_t ended = now_ns();
+    (void)pthread_mutex_lock(&pool->lock);
+    pool->quiet_until_ns = SB_MAX(pool->quiet_until_ns, ended + SB_MIN(ended - began, (int64_t)QUIET_MAX_NS));
+    pool->last = reason;
+    (void)pthread_mutex_unlock(&pool->lock);
+    if (err)
+        *err = reason;
+    return reason.code;
+}
+
 sb_status sb_lease_take(sb_lease *lease, sb_pool *pool, sb_error *err)
 {
     sb_db *db = take_idle(pool);
@@ -88,7 +129,7 @@ sb_status sb_lease_take(sb_lease *lease, sb_pool *pool, sb_error *err)
         sb_db_free(db);
         db = NULL;
     }
-    sb_status status = db ? SB_OK : sb_db_open(&pool->options, &db, err);
+    sb_status status = db ? SB_OK : open_one(pool, &db, err);
     if (status != SB_OK) {
         give_up_place(pool);
         return status;

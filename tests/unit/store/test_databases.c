@@ -2,6 +2,8 @@
 /* test_databases.c - the promises that store/db.h and pool.h make for both kinds of database: each test runs on SQLite
  * and on PostgreSQL. What only SQLite promises is in test_sqlite.c. */
 #include <pthread.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "databases.h"
 #include "store/pool.h"
@@ -280,6 +282,63 @@ static void a_server_that_comes_back_is_found_again(void **state)
     database_free(f);
 }
 
+/* A socket that takes connections and never says a word, in a folder of its own. */
+static int silent_server(const char *dir)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/.s.PGSQL.5432", dir);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_int_equal(mkdir(dir, 0700), 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    return fd;
+}
+
+static unsigned connections_to(int listener)
+{
+    unsigned count = 0;
+    for (int fd; (fd = accept(listener, NULL, NULL)) >= 0; count++)
+        (void)close(fd);
+    return count;
+}
+
+static void who_comes_while_a_server_is_silent_is_told_at_once(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_POSTGRES(&databases_server);
+    database *f = database_new(true);
+    SB_AUTOPTR(sb_pool) pool = NULL;
+    SB_AUTOFREE link = sb_printf("%s/link", f->dir);
+    SB_AUTOFREE silent = sb_printf("%s/silent", f->dir);
+    SB_AUTOFREE socket_path = sb_printf("%s/.s.PGSQL.5432", silent);
+    const char *name = f->path + strlen("postgresql:///");
+    SB_AUTOFREE uri =
+        sb_printf("postgresql:///%.*s?host=%s&user=sb&connect_timeout=2", (int)strcspn(name, "?"), name, link);
+    sb_db_options options = {.path = uri, .what = "the test's database", .migrations = v1};
+    assert_int_equal(symlink(databases_server.dir, link), 0);
+    assert_int_equal(sb_pool_new(&options, 3, &pool, &f->err), SB_OK);
+    int listener = silent_server(silent);
+    assert_int_equal(unlink(link), 0);
+    assert_int_equal(symlink(silent, link), 0);
+    {
+        SB_AUTO(sb_lease) first = SB_LEASE_INIT; /* the connection there is, is good still */
+        SB_AUTO(sb_lease) second = SB_LEASE_INIT;
+        sb_error err = SB_ERROR_INIT, again = SB_ERROR_INIT;
+        assert_int_equal(sb_lease_take(&first, pool, NULL), SB_OK);
+        assert_int_equal(sb_lease_take(&second, pool, &err), SB_E_NETWORK);
+        assert_int_equal(sb_lease_take(&second, pool, &again), SB_E_NETWORK);
+        assert_string_equal(err.why, again.why);
+    }
+    assert_int_equal(connections_to(listener), 1);
+    (void)close(listener);
+    (void)unlink(socket_path);
+    (void)rmdir(silent);
+    (void)unlink(link);
+    sb_pool_free(pool);
+    pool = NULL;
+    database_free(f);
+}
+
 static void a_password_is_never_shown(void **state)
 {
     (void)state;
@@ -323,6 +382,7 @@ int main(void)
         BOTH(threads_share_a_few_connections),
         BOTH(many_may_open_a_new_database_at_once),
         cmocka_unit_test(a_server_that_comes_back_is_found_again),
+        cmocka_unit_test(who_comes_while_a_server_is_silent_is_told_at_once),
         cmocka_unit_test(a_password_is_never_shown),
     };
     return cmocka_run_group_tests(tests, databases_start, databases_stop);
