@@ -156,9 +156,9 @@ def test_the_files_that_a_configuration_names_are_looked_at_before_a_start(t):
     config = t.dir / "wrong.yaml"
     config.write_text("base_url: https://payer.example\nlisten: 127.0.0.1:0\ndatabase: payer.db\nexports: {folder: x}\n"
                       "tls: {certificate: cert.pem, key: key.pem}\ndata:\n  folder: nowhere\nauth:\n"
-                      "  registration_token_file: wide\n  jwks_ca_file: none.pem\n")
+                      "  registration: token\n  registration_token_file: wide\n  jwks_ca_file: none.pem\n")
     result = t.run("serve", "--config", config, "--check-config", code=2)
-    for line, words in ((5, "do not belong together"), (7, "nowhere"), (9, "wide"), (10, "none.pem")):
+    for line, words in ((5, "do not belong together"), (7, "nowhere"), (10, "wide"), (11, "none.pem")):
         assert any(f"{config}:{line}: " in said and words in said for said in result.err.splitlines()), (words, result.err)
     assert not (t.dir / "payer.db").exists() and not (t.dir / "x").exists()
     config.write_text("base_url: https://payer.example\nlisten: 127.0.0.1:0\ndatabase: payer.db\nexports: {folder: x}\n")
