@@ -67,6 +67,7 @@ class Payer:
         answer = self.ask("POST", self.base_url + "/register", json.dumps({"client_name": "bench", "jwks": jwks}).encode(),
                           {"Content-Type": "application/json"})
         self.client = json.loads(answer.read())["client_id"]
+        program_output([self.program, "clients", "set", "--config", self.dir / "serve.yaml", "--group", "*", self.client])
 
     def ask(self, method, url, body=None, headers=None):
         return urllib.request.urlopen(urllib.request.Request(url, body, headers or {}, method=method), context=self.context, timeout=600)

@@ -9,6 +9,7 @@
 #include "base/secret.h"
 #include "fhir/instant.h"
 #include "payer/data/data_table.h"
+#include "payer/data/groups_db.h"
 #include "payer/settings_database.h"
 #include "payer/settings_keys.h"
 
@@ -91,6 +92,8 @@ static sb_status open_data(sb_serve *s, sb_error *err)
 {
     const char *folder = s->settings->data_folder;
     SB_TRY(folder ? sb_data_ndjson_open(folder, &s->data, err) : sb_data_table_open(s->pool, &s->data, err));
+    if (!s->is_demo)
+        return sb_groups_db(s->pool, s->clock, &s->groups, err);
     SB_TRY(sb_rosters_sandbox(s->data, &s->rosters, err));
     return sb_groups_sandbox(s->rosters, &s->groups, err);
 }

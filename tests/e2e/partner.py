@@ -36,9 +36,10 @@ class Answer:
 
 
 class Partner:
-    """A program of somebody else's that talks to a payer: `server` has url, register_url and ca (None: plain http)."""
+    """A program of somebody else's that talks to a payer: `server` has url, register_url and ca (None: plain http). Of a
+    Serve it is given `groups`."""
 
-    def __init__(self, t, server, scope=SCOPE, alg="ES384", registration=None):
+    def __init__(self, t, server, scope=SCOPE, alg="ES384", registration=None, groups=("*",)):
         self.t, self.server = t, server
         self.context = ssl.create_default_context(cafile=server.ca) if server.ca else None
         self.token_url = self.ask("GET", "/.well-known/smart-configuration").json()["token_endpoint"]
@@ -54,6 +55,9 @@ class Partner:
             "scope": scope}).encode(), {"Content-Type": "application/json", **(registration or {})})
         assert answer.status == 201, answer.body
         self.client_id = answer.json()["client_id"]
+        if hasattr(server, "config") and groups:  # a payer that is in earnest gives nobody anything by itself
+            given = [word for group in groups for word in ("--group", group)]
+            t.run("clients", "set", "--config", server.config, *given, self.client_id)
 
     def send(self, method, url, body=None, headers=None):
         request = urllib.request.Request(url, body, headers or {}, method=method)

@@ -71,6 +71,20 @@ sb_status sb_groups_not_found(sb_error *err)
     return SB_E_NOT_FOUND;
 }
 
+sb_status sb_groups_any(const sb_groups *groups, const char *client, sb_error *err)
+{
+    return groups->ops->any(groups->impl, client, err);
+}
+
+sb_status sb_groups_none(sb_error *err)
+{
+    sb_error_set(err, SB_E_NOT_FOUND, "nothing can be exported to this client", "no group of members is its",
+                 "ask the payer which group is yours, and to assign it to this client");
+    if (err)
+        err->http_status = 403;
+    return SB_E_NOT_FOUND;
+}
+
 /* The sandbox's */
 
 static bool follows(sb_str id, sb_str after)
@@ -113,6 +127,12 @@ static sb_status sandbox_members(void *impl, const char *client, sb_str id, sb_m
     return SB_OK;
 }
 
+static sb_status sandbox_any(void *impl, const char *client, sb_error *err)
+{
+    (void)impl, (void)client, (void)err; /* all are everybody's */
+    return SB_OK;
+}
+
 static void sandbox_free(void *impl)
 {
     (void)impl; /* borrowed */
@@ -120,7 +140,7 @@ static void sandbox_free(void *impl)
 
 sb_status sb_groups_sandbox(const sb_rosters *rosters, sb_groups **out, sb_error *err)
 {
-    static const sb_groups_ops ops = {sandbox_get, sandbox_search, sandbox_members, sandbox_free};
+    static const sb_groups_ops ops = {sandbox_get, sandbox_search, sandbox_members, sandbox_any, sandbox_free};
     return sb_groups_new(&ops, (void *)(uintptr_t)rosters, out,
                          err); /* constant: no function of the table changes it */
 }

@@ -45,8 +45,10 @@ typedef struct sb_groups_ops {
     sb_status (*search)(void *impl, const char *client, const sb_group_search *search, json_t *resources,
                         sb_error *err);
     /* Who is in the group now; with an empty id, everybody whom this client may have: the members of all its groups.
-     * SB_E_NOT_FOUND as above. */
+     * SB_E_NOT_FOUND as above; sb_groups_none(). */
     sb_status (*members)(void *impl, const char *client, sb_str id, sb_members *out, sb_error *err);
+    /* May this client have anybody at all? sb_groups_none(): no group is its. Cheap. */
+    sb_status (*any)(void *impl, const char *client, sb_error *err);
     void (*free)(void *impl);
 } sb_groups_ops;
 
@@ -62,8 +64,11 @@ sb_status sb_groups_get(const sb_groups *groups, const char *client, sb_str id, 
 sb_status sb_groups_search(const sb_groups *groups, const char *client, const sb_group_search *search,
                            json_t *resources, sb_error *err);
 sb_status sb_groups_members(const sb_groups *groups, const char *client, sb_str id, sb_members *out, sb_error *err);
+sb_status sb_groups_any(const sb_groups *groups, const char *client, sb_error *err);
 /* The one answer for a group that is unknown or another's: SB_E_NOT_FOUND, http_status 404. For implementors. */
 sb_status sb_groups_not_found(sb_error *err);
+/* The answer to a client that was given no group: SB_E_NOT_FOUND, http_status 403. For implementors. */
+sb_status sb_groups_none(sb_error *err);
 
 /* The sandbox's: every client may use all of them. Borrows `rosters`. */
 sb_status sb_groups_sandbox(const sb_rosters *rosters, sb_groups **out, sb_error *err);

@@ -206,6 +206,8 @@ static sb_status judge(sb_jobs *jobs, const sb_job_request *request, sb_error *e
     } else if (request->level == SB_JOB_GROUP) {
         SB_TRY(sb_groups_get(jobs->options.groups, request->client_id, request->group_id, 0, &group, err));
         json_decref(group);
+    } else {
+        SB_TRY(sb_groups_any(jobs->options.groups, request->client_id, err));
     }
     return sb_plan_new(jobs->options.data, named ? &members : NULL, request, &plan, err);
 }

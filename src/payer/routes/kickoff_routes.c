@@ -75,11 +75,16 @@ static void note_request(sb_visit *visit, const sb_job_request *job)
         visit->members = (int64_t)job->patients.count;
 }
 
-static const char *reason_of(int http_status)
+static bool has_no_roster(const sb_error *err)
 {
-    switch (http_status) {
+    return err->http_status == 403 && err->code == SB_E_NOT_FOUND;
+}
+
+static const char *reason_of(const sb_error *err)
+{
+    switch (err->http_status) {
     case 403:
-        return "scope_insufficient";
+        return has_no_roster(err) ? "roster_missing" : "scope_insufficient";
     case 404:
         return "group_unknown";
     case 429:
@@ -93,12 +98,12 @@ static const char *reason_of(int http_status)
 
 static void refuse(sb_visit *visit, const sb_error *err, unsigned retry_after_s, sb_answer *answer)
 {
-    visit->reason = reason_of(err->http_status);
+    visit->reason = reason_of(err);
     visit->audit = "export.refused";
     sb_answer_error(answer, err);
     if (err->http_status == 429 || err->http_status == 503)
         sb_answer_header(answer, "Retry-After", "%u", retry_after_s); /* EXP-04 */
-    if (err->http_status == 403)
+    if (err->http_status == 403 && !has_no_roster(err))
         sb_answer_header(answer, "WWW-Authenticate", "Bearer realm=\"smartbulk\", error=\"insufficient_scope\"");
 }
 

@@ -42,6 +42,12 @@ static sb_status fake_search(void *impl, const char *client, const sb_group_sear
     return SB_OK;
 }
 
+static sb_status fake_any(void *impl, const char *client, sb_error *err)
+{
+    (void)impl, (void)client, (void)err;
+    return SB_OK;
+}
+
 static sb_status fake_members(void *impl, const char *client, sb_str id, sb_members *out, sb_error *err)
 {
     fake_groups *g = impl;
@@ -121,7 +127,7 @@ typedef struct process {
 
 static void open_shared(shared *s, const database *d)
 {
-    static const sb_groups_ops groups = {fake_get, fake_search, fake_members, fake_free};
+    static const sb_groups_ops groups = {fake_get, fake_search, fake_members, fake_any, fake_free};
     static const sb_data_ops data = {fake_types, fake_scan, fake_open, fake_free, fake_deletions};
     *s = (shared){.d = d};
     fake_clock_init(&s->clock);
