@@ -7,8 +7,6 @@
 #include "payer/settings_database.h"
 #include "payer/state/schema.h"
 
-#define AUDIT_SUFFIX ".commands"
-
 static void sb_register_parts_cleanup(sb_register_parts *p)
 {
     sb_clients_free(p->clients);
@@ -25,7 +23,7 @@ static sb_status name_audit(const sb_register_options *o, const sb_settings *set
     if (o->audit_file)
         *out = sb_str_dup(sb_str_from(o->audit_file));
     else if (settings && settings->audit_file)
-        *out = sb_printf("%s" AUDIT_SUFFIX, settings->audit_file);
+        *out = sb_printf("%s" SB_REGISTER_AUDIT_SUFFIX, settings->audit_file);
     else
         return SB_OK;
     return *out ? SB_OK : sb_error_nomem(err);

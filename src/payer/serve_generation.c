@@ -118,6 +118,8 @@ static sb_status open_portal(sb_generation *g, sb_error *err)
     const sb_settings *set = g->settings;
     sb_portal_options options = {.base_url = s->base_url,
                                  .store = s->portal_store,
+                                 .pool = s->pool,
+                                 .open_groups = s->is_demo,
                                  .user_header = set->portal_user_header,
                                  .administrators = set->portal_administrators.items,
                                  .administrator_count = set->portal_administrators.count,

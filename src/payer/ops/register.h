@@ -11,6 +11,9 @@
 #include "payer/ops/audit.h"
 #include "store/pool.h"
 
+/* Behind the name of serve's audit file: where the command line's changes are told, for a chain has one writer. */
+#define SB_REGISTER_AUDIT_SUFFIX ".commands"
+
 /* All borrowed for the register's life, unless it owns them: then they go with it. */
 typedef struct sb_register_parts {
     sb_pool *pool;

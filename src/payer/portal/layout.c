@@ -19,6 +19,12 @@ static void menu(sb_turn *t, const char *section)
 {
     SB_HTML(&t->html, "<nav aria-label=\"Portal\">");
     ITEM("/portal", "Overview");
+    if (sb_visitor_administers(t)) {
+        ITEM("/portal/admin", "Clients");
+        ITEM("/portal/admin/rosters", "Rosters");
+        ITEM("/portal/admin/exports", "Exports");
+        ITEM("/portal/admin/audit", "Audit log");
+    }
     SB_HTML(&t->html, "</nav>");
 }
 

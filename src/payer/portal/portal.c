@@ -16,6 +16,11 @@ static const sb_page pages[] = {
     {"GET", "portal/sign-in", sb_page_sign_in, 0, SB_NEED_NOBODY, "portal_sign_in"},
     {"POST", "portal/sign-in", sb_page_sign_in_do, FORM_MAX, SB_NEED_NOBODY, "portal_sign_in"},
     {"POST", "portal/sign-out", sb_page_sign_out_do, FORM_MAX, SB_NEED_SOMEBODY, "portal_sign_out"},
+    {"GET", "portal/admin", sb_page_admin_clients, 0, SB_NEED_ADMINISTRATOR, "portal_admin"},
+    {"GET", "portal/admin/client", sb_page_admin_client, 0, SB_NEED_ADMINISTRATOR, "portal_admin"},
+    {"GET", "portal/admin/rosters", sb_page_admin_rosters, 0, SB_NEED_ADMINISTRATOR, "portal_admin"},
+    {"GET", "portal/admin/exports", sb_page_admin_exports, 0, SB_NEED_ADMINISTRATOR, "portal_admin"},
+    {"GET", "portal/admin/audit", sb_page_admin_audit, 0, SB_NEED_ADMINISTRATOR, "portal_admin"},
 };
 
 /* Nothing but our own style sheet and icon, forms to us alone, in nobody's frame. */

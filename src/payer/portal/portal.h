@@ -27,6 +27,8 @@ typedef enum sb_portal_registration {
 typedef struct sb_portal_options {
     const char *base_url; /* as the service's; copied */
     sb_portal_store *store;
+    sb_pool *pool;               /* the payer's database: rosters. Borrowed */
+    bool open_groups;            /* every client may use every group: there are no rosters to give */
     const char *user_header;     /* a trusted proxy's: who is signed in; NULL: none. Borrowed */
     char *const *administrators; /* of those, who may administer. Borrowed */
     size_t administrator_count;

@@ -90,6 +90,8 @@ extern const char sb_portal_style[], sb_portal_icon[]; /* made of style.css and 
 extern const size_t sb_portal_style_len, sb_portal_icon_len;
 
 sb_page_fn sb_page_root, sb_page_home, sb_page_style, sb_page_icon;
+sb_page_fn sb_page_admin_clients, sb_page_admin_client, sb_page_admin_rosters, sb_page_admin_exports,
+    sb_page_admin_audit;
 sb_page_fn sb_page_sign_in, sb_page_sign_in_do, sb_page_sign_out_do;
 
 #endif

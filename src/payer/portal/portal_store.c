@@ -3,6 +3,8 @@
  * comes in, so that the tables are as large as what lives. */
 #include "payer/portal/portal_store.h"
 
+#include <stdio.h>
+
 #include "base/random.h"
 #include "base/secret.h"
 #include "jose/base64url.h"
@@ -227,6 +229,23 @@ sb_status sb_portal_owns(sb_portal_store *store, const char *who, const sb_clien
     sb_stmt_bind_cstr(stmt, 2, who);
     sb_stmt_bind_i64(stmt, 3, client->created_s);
     SB_TRY(sb_stmt_step(stmt, out, err));
+    sb_stmt_reset(stmt);
+    return SB_OK;
+}
+
+sb_status sb_portal_owner_of(sb_portal_store *store, const sb_client *client, char who[SB_PORTAL_WHO_MAX + 1],
+                             sb_error *err)
+{
+    SB_AUTO(sb_lease) lease = SB_LEASE_INIT;
+    sb_stmt *stmt;
+    bool found = false;
+    SB_TRY(sb_lease_take(&lease, store->pool, err));
+    SB_TRY(
+        sb_db_cached(lease.db, "SELECT who FROM portal_clients WHERE client_id = ?1 AND created_s = ?2", &stmt, err));
+    sb_stmt_bind_cstr(stmt, 1, client->id);
+    sb_stmt_bind_i64(stmt, 2, client->created_s);
+    SB_TRY(sb_stmt_step(stmt, &found, err));
+    (void)snprintf(who, SB_PORTAL_WHO_MAX + 1, "%s", found ? sb_stmt_str(stmt, 0).ptr : "");
     sb_stmt_reset(stmt);
     return SB_OK;
 }

@@ -58,6 +58,10 @@ sb_status sb_portal_revoke(sb_portal_store *store, const char *who, size_t *ende
 sb_status sb_portal_own(sb_portal_store *store, const char *who, const sb_client *client, sb_error *err);
 sb_status sb_portal_owns(sb_portal_store *store, const char *who, const sb_client *client, bool *out, sb_error *err);
 
+/* Whose it is; "": nobody's of the portal. */
+sb_status sb_portal_owner_of(sb_portal_store *store, const sb_client *client, char who[SB_PORTAL_WHO_MAX + 1],
+                             sb_error *err);
+
 /* What belongs to somebody, in the order of the ids. A client may have been removed since, or be another one by now:
  * created_s tells. */
 typedef struct sb_portal_owned {

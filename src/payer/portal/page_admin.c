@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* page_admin.c - pieces of the administrators' pages. */
+#include "payer/portal/page_admin.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* Lists */
+
+void sb_names_cleanup(sb_names *names)
+{
+    for (size_t i = 0; i < names->count; i++)
+        free(names->items[i]);
+    free(names->items);
+    *names = (sb_names)SB_NAMES_INIT;
+}
+
+sb_status sb_names_add(void *context, const char *name, sb_error *err)
+{
+    sb_names *names = context;
+    if (names->count == names->cap) {
+        size_t wider = names->cap ? names->cap * 2 : 16;
+        char **items = reallocarray(names->items, wider, sizeof(*items));
+        if (!items)
+            return sb_error_nomem(err);
+        names->items = items;
+        names->cap = wider;
+    }
+    names->items[names->count] = sb_str_dup(sb_str_from(name));
+    return names->items[names->count] ? (names->count++, SB_OK) : sb_error_nomem(err);
+}
+
+bool sb_names_have(const sb_names *names, const char *name)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        if (strcmp(names->items[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool sb_admin_fits(const char *text, const char *words)
+{
+    return words[0] == '\0' || strcasestr(text, words) != NULL;
+}
+
+/* Pieces */
+
+void sb_admin_number(sb_turn *t, int64_t number)
+{
+    char digits[24], text[40];
+    size_t out = 0;
+    int len = snprintf(digits, sizeof(digits), "%" PRId64, number);
+    for (int i = 0; i < len; i++) {
+        text[out++] = digits[i];
+        if (digits[i] != '-' && i + 1 < len && (len - i - 1) % 3 == 0)
+            text[out++] = ',';
+    }
+    sb_html_text(&t->html, (sb_str){text, out});
+}
+
+void sb_admin_figure(sb_turn *t, int64_t number, const char *what)
+{
+    SB_HTML(&t->html, "<div><b>");
+    sb_admin_number(t, number);
+    SB_HTML(&t->html, "</b><span>{}</span></div>", what);
+}
+
+void sb_admin_option(sb_turn *t, const char *value, const char *text, const char *chosen)
+{
+    if (strcmp(value, chosen) == 0)
+        SB_HTML(&t->html, "<option value=\"{}\" selected=\"\">{}</option>", value, text);
+    else
+        SB_HTML(&t->html, "<option value=\"{}\">{}</option>", value, text);
+}
+
+void sb_admin_search_field(sb_turn *t, const char *name, const char *label, const char *value)
+{
+    SB_HTML(&t->html,
+            "<div><label for=\"f-{}\">{}</label><input type=\"text\" id=\"f-{}\" name=\"{}\" value=\"{}\"></div>", name,
+            label, name, name, value);
+}
+
+void sb_admin_client_link(sb_turn *t, const char *id, const char *name)
+{
+    SB_HTML(&t->html, "<a href=\"/portal/admin/client?id={u}\">{}</a>", id, name && name[0] ? name : id);
+}
+
+void sb_admin_client_named(sb_turn *t, const char *id)
+{
+    SB_AUTOPTR(sb_client) client = NULL;
+    sb_status status = sb_clients_find(t->service->o.clients, sb_str_from(id), &client, NULL);
+    sb_admin_client_link(t, id, status == SB_OK && client ? client->name : NULL);
+}
+
+void sb_admin_scopes(sb_turn *t, const sb_scopes *scopes)
+{
+    SB_HTML(&t->html, "<ul class=\"chips\">");
+    for (size_t i = 0; i < scopes->len; i++)
+        SB_HTML(&t->html, "<li>{}</li>", scopes->items[i].text);
+    SB_HTML(&t->html, "</ul>");
+}
+
+void sb_admin_keys(sb_turn *t, const sb_client *client)
+{
+    if (client->jwks_url) {
+        SB_HTML(&t->html, "<p>Fetched from <code>{}</code>, and again as they change there.</p>", client->jwks_url);
+        return;
+    }
+    SB_HTML(&t->html, "<div class=\"table\"><table><thead><tr><th>Key</th><th>Kind</th><th>Thumbprint (RFC 7638)</th>"
+                      "</tr></thead><tbody>");
+    for (size_t i = 0; i < sb_jwks_count(client->jwks); i++) {
+        const sb_key *key = sb_jwks_at(client->jwks, i);
+        SB_HTML(&t->html,
+                "<tr><td data-label=\"Key\"><code>{}</code></td><td data-label=\"Kind\">{}, {}</td>"
+                "<td data-label=\"Thumbprint\"><code>{}</code></td></tr>",
+                sb_key_kid(key), sb_key_kind(key), sb_key_alg(key), sb_key_thumbprint(key));
+    }
+    SB_HTML(&t->html, "</tbody></table></div>");
+}

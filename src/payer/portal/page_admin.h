@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* page_admin.h - what the administrators' pages share. Nobody else includes it.
+ *
+ *   /portal/admin            the clients, those that wait for a decision first
+ *   /portal/admin/client     one of them: by ?id=, for an id may hold what a path may not
+ *   /portal/admin/rosters    who is in how many, and for whom they are
+ *   /portal/admin/exports    under way and kept
+ *   /portal/admin/audit      what happened */
+#ifndef SB_PAYER_PAGE_ADMIN_H
+#define SB_PAYER_PAGE_ADMIN_H
+
+#include "payer/ops/audit_search.h"
+#include "payer/portal/portal_internal.h"
+
+#define SB_ADMIN_ROWS 100 /* of a table on one page: what a person looks through */
+
+/* Texts of a list, copied. */
+typedef struct sb_names {
+    char **items;
+    size_t count, cap;
+} sb_names;
+
+#define SB_NAMES_INIT                                                                                                  \
+    {                                                                                                                  \
+        NULL, 0, 0                                                                                                     \
+    }
+void sb_names_cleanup(sb_names *names); /* safe to repeat */
+/* An sb_roster_name_visit: `context` is the list. */
+sb_status sb_names_add(void *context, const char *name, sb_error *err);
+bool sb_names_have(const sb_names *names, const char *name);
+
+/* Do these words stand in that text, however they are spelt? Empty: always. */
+bool sb_admin_fits(const char *text, const char *words);
+/* "1,234,567" */
+void sb_admin_number(sb_turn *turn, int64_t number);
+/* A box with a number and what it counts. */
+void sb_admin_figure(sb_turn *turn, int64_t number, const char *what);
+/* <option>; the one whose value is `chosen` is chosen. */
+void sb_admin_option(sb_turn *turn, const char *value, const char *text, const char *chosen);
+void sb_admin_search_field(sb_turn *turn, const char *name, const char *label, const char *value);
+/* A link to the client's page, by its name; to its id where it has none. */
+void sb_admin_client_link(sb_turn *turn, const char *id, const char *name);
+/* The same by the name that it has in the register. Not while a connection is held: it may take one. */
+void sb_admin_client_named(sb_turn *turn, const char *id);
+/* Scopes as chips. */
+void sb_admin_scopes(sb_turn *turn, const sb_scopes *scopes);
+/* The keys that were registered, each with its thumbprint, or where they are fetched from.                KEY-04 */
+void sb_admin_keys(sb_turn *turn, const sb_client *client);
+
+/* Rows of the audit log that fit, or a word on why there are none. *next as of sb_audit_search(). */
+sb_status sb_admin_events(sb_turn *turn, const char *file, const sb_audit_query *query, uint64_t *next, sb_error *err);
+
+/* The pages before their last word: a change that was refused shows the page that it was made on, with why. */
+void sb_admin_client_page(sb_turn *turn, const char *id, unsigned status, const sb_error *refused);
+
+#endif
