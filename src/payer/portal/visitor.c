@@ -41,9 +41,10 @@ static sb_str find_cookie(const sb_turn *turn)
     return SB_STR_NULL;
 }
 
+/* Strict: not sent with what another site starts, be it a link. Who follows one to a page of theirs loads it again. */
 static void set_cookie(sb_turn *turn, const char *value, int64_t max_age_s)
 {
-    sb_answer_header(turn->answer, "Set-Cookie", "%s=%s; Path=/; Max-Age=%lld; HttpOnly; SameSite=Lax%s",
+    sb_answer_header(turn->answer, "Set-Cookie", "%s=%s; Path=/; Max-Age=%lld; HttpOnly; SameSite=Strict%s",
                      cookie_name(turn->portal), value, (long long)max_age_s, turn->portal->secure ? "; Secure" : "");
 }
 
