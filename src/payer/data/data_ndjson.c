@@ -6,13 +6,12 @@
  * and counts that were promised would be wrong. */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/log.h"
-#include "fhir/ndjson.h"
+#include "payer/data/checked_lines.h"
 #include "payer/data/data.h"
 #include "payer/data/line.h"
 #include "payer/data/line_reader.h"
@@ -128,17 +127,8 @@ static sb_status list_files(ndjson_folder *folder, const char *dir, sb_error *er
 
 typedef struct indexer {
     ndjson_file *file;
-    sb_ndjson *grammar;
-    sb_ndjson_bad_line bad; /* reason is 0 while all is well */
     sb_line_space space;
 } indexer;
-
-static void note_bad_line(void *impl, const sb_ndjson_bad_line *bad)
-{
-    indexer *ix = impl;
-    if (ix->bad.reason == 0)
-        ix->bad = *bad;
-}
 
 static sb_status refuse_line(const ndjson_file *file, uint64_t line, const char *why, sb_error *err)
 {
@@ -158,17 +148,10 @@ static void count_line(sb_data_part *part, const sb_data_line *line)
     part->oldest_us = part->oldest_us == SB_UPDATED_NONE ? line->updated_us : SB_MIN(part->oldest_us, line->updated_us);
 }
 
-static sb_status index_line(indexer *ix, uint64_t number, sb_str content, sb_error *err)
+static sb_status index_line(void *impl, uint64_t number, sb_str content, sb_error *err)
 {
+    indexer *ix = impl;
     ndjson_file *file = ix->file;
-    if (ix->bad.reason != 0) {
-        char why[160];
-        (void)snprintf(why, sizeof(why), "column %llu: %s", (unsigned long long)ix->bad.column,
-                       sb_ndjson_reason_text(ix->bad.reason));
-        return refuse_line(file, ix->bad.line, why, err);
-    }
-    if (content.len == 0)
-        return SB_OK;
     sb_data_line line;
     sb_str type;
     sb_error reason = SB_ERROR_INIT;
@@ -186,20 +169,9 @@ static sb_status index_line(indexer *ix, uint64_t number, sb_str content, sb_err
     return SB_OK;
 }
 
-static sb_status index_lines(indexer *ix, sb_line_reader *reader, sb_error *err)
+static sb_status index_bad_line(void *impl, uint64_t number, const char *why, sb_error *err)
 {
-    for (;;) {
-        sb_str line;
-        bool more;
-        SB_TRY(sb_line_reader_next(reader, &line, &more, err));
-        if (!more)
-            return SB_OK;
-        bool whole = line.ptr[line.len - 1] == '\n';
-        sb_ndjson_feed(ix->grammar, line.ptr, line.len);
-        if (!whole)
-            sb_ndjson_finish(ix->grammar, &(sb_ndjson_counts){0}); /* the last line, without its end */
-        SB_TRY(index_line(ix, reader->line, sb_line_reader_content(reader, line), err));
-    }
+    return refuse_line(((const indexer *)impl)->file, number, why, err);
 }
 
 static identity identity_of(const struct stat *st)
@@ -213,23 +185,11 @@ static bool identity_eq(const identity *a, const identity *b)
            a->modified.tv_nsec == b->modified.tv_nsec;
 }
 
-static sb_status open_regular(const char *path, int *fd, struct stat *st, sb_error *err)
-{
-    /* O_NONBLOCK: a named pipe of this name would otherwise hold us for ever */
-    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (*fd < 0 || fstat(*fd, st) != 0)
-        return sb_error_errno(err, "a data file could not be opened", path, errno);
-    if (!S_ISREG(st->st_mode))
-        return sb_error_set(err, SB_E_USAGE, "the data folder holds what is no file", "%s is not a regular file",
-                            "move it out of the folder", path);
-    return SB_OK;
-}
-
 static sb_status index_file(ndjson_file *file, sb_error *err)
 {
     SB_AUTOFD fd = -1;
     struct stat st;
-    SB_TRY(open_regular(file->path, &fd, &st, err));
+    SB_TRY(sb_open_regular(file->path, &fd, &st, err));
     file->identity = identity_of(&st);
     file->part = (sb_data_part){.name = file->name,
                                 .bytes = (uint64_t)st.st_size,
@@ -239,18 +199,13 @@ static sb_status index_file(ndjson_file *file, sb_error *err)
                                 .all_dated = true,
                                 .is_file = true};
     indexer ix = {.file = file};
-    SB_AUTOPTR(sb_ndjson) grammar = NULL;
-    sb_ndjson_options options = {
-        .require_id = true, .max_line = SB_DATA_LINE_MAX, .on_bad_line = note_bad_line, .impl = &ix};
-    SB_TRY(sb_ndjson_new(&options, &grammar, err));
-    ix.grammar = grammar;
-    SB_AUTO(sb_line_reader) reader;
-    sb_line_reader_init(&reader, fd, file->path);
-    SB_TRY(index_lines(&ix, &reader, err));
+    sb_checked_visitor visitor = {index_line, index_bad_line, &ix};
+    unsigned long checksum;
+    SB_TRY(sb_checked_lines(fd, file->path, &visitor, &checksum, err));
     /* from the content, so that copies on several machines agree; and the time, which real changes move */
     (void)snprintf(file->part.etag, sizeof(file->part.etag), "%llx-%llx-%08lx", (unsigned long long)st.st_size,
                    (unsigned long long)st.st_mtim.tv_sec * 1000000000ull + (unsigned long long)st.st_mtim.tv_nsec,
-                   reader.checksum);
+                   checksum);
     return SB_OK;
 }
 
@@ -313,7 +268,7 @@ static sb_status folder_open(void *impl, const sb_data_type *type, size_t part, 
     const ndjson_file *file = &folder->files[(size_t)(type->parts - folder->parts) + part];
     SB_AUTOFD fd = -1;
     struct stat st;
-    SB_TRY(open_regular(file->path, &fd, &st, err));
+    SB_TRY(sb_open_regular(file->path, &fd, &st, err));
     identity now = identity_of(&st);
     if (!identity_eq(&now, &file->identity))
         return sb_error_set(err, SB_E_IO, "a data file has changed since the start", "%s is not the file it was",

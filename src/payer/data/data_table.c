@@ -142,6 +142,102 @@ static sb_status table_scan(void *impl, const sb_data_type *type, size_t part, s
     }
 }
 
+/* Deletions */
+
+#define DELETIONS_PIECE 4096 /* some 100 bytes each */
+
+/* One after the other in `text`: type, id, patient. */
+typedef struct deletion_row {
+    size_t at, type, id, patient; /* where it begins; lengths */
+    int64_t deleted_us;
+} deletion_row;
+
+typedef struct deletion_piece {
+    sb_buf text;
+    deletion_row rows[DELETIONS_PIECE];
+    size_t count;
+} deletion_piece;
+
+static sb_status add_deletion(deletion_piece *p, const sb_stmt *stmt, sb_error *err)
+{
+    sb_str type = sb_stmt_str(stmt, 0), id = sb_stmt_str(stmt, 1), patient = sb_stmt_str(stmt, 2);
+    p->rows[p->count++] = (deletion_row){p->text.len, type.len, id.len, patient.len, sb_stmt_i64(stmt, 3)};
+    bool ok = sb_buf_add_str(&p->text, type) && sb_buf_add_str(&p->text, id) && sb_buf_add_str(&p->text, patient);
+    return ok ? SB_OK : sb_error_nomem(err);
+}
+
+static sb_status read_deletions(const table *t, int64_t after_us, int64_t until_us, sb_str after_type, sb_str after_id,
+                                deletion_piece *p, sb_error *err)
+{
+    static const char sql[] = "SELECT type, id, patient, deleted_us FROM deleted_resources"
+                              " WHERE deleted_us > ?1 AND deleted_us <= ?2 AND (type > ?3 OR (type = ?3 AND id > ?4))"
+                              " ORDER BY type, id LIMIT ?5";
+    SB_AUTO(sb_lease) lease = SB_LEASE_INIT;
+    sb_stmt *stmt = NULL;
+    sb_status status = SB_OK;
+    SB_TRY(sb_lease_take(&lease, t->pool, err));
+    SB_TRY(sb_db_cached(lease.db, sql, &stmt, err));
+    sb_stmt_bind_i64(stmt, 1, after_us);
+    sb_stmt_bind_i64(stmt, 2, until_us);
+    sb_stmt_bind_text(stmt, 3, after_type);
+    sb_stmt_bind_text(stmt, 4, after_id);
+    sb_stmt_bind_i64(stmt, 5, DELETIONS_PIECE);
+    for (bool more = true; status == SB_OK;) {
+        status = sb_stmt_step(stmt, &more, err);
+        if (status != SB_OK || !more)
+            break;
+        status = add_deletion(p, stmt, err);
+    }
+    sb_stmt_reset(stmt);
+    return status;
+}
+
+static sb_data_deletion deletion_at(const deletion_piece *p, size_t i)
+{
+    const deletion_row *r = &p->rows[i];
+    const char *at = p->text.ptr + r->at;
+    return (sb_data_deletion){.type = {at, r->type},
+                              .id = {at + r->type, r->id},
+                              .patient = {at + r->type + r->id, r->patient},
+                              .deleted_us = r->deleted_us};
+}
+
+static void deletion_piece_freep(deletion_piece **p)
+{
+    if (*p)
+        sb_buf_cleanup(&(*p)->text);
+    free(*p);
+}
+
+/* In pieces, from behind the last of the one before: the visitor is given no statement that is open. */
+static sb_status table_deletions(void *impl, int64_t after_us, int64_t until_us, sb_data_deletion_visit *visit,
+                                 void *context, sb_error *err)
+{
+    __attribute__((cleanup(deletion_piece_freep))) deletion_piece *p = calloc(1, sizeof(*p));
+    SB_AUTO(sb_buf) last = SB_BUF_INIT;
+    size_t type_len = 0;
+    if (!p || !sb_buf_reserve(&last, SB_DATA_ID_MAX))
+        return sb_error_nomem(err);
+    do {
+        sb_str type = {last.ptr, type_len}, id = {last.ptr + type_len, last.len - type_len};
+        p->count = 0;
+        sb_buf_clear(&p->text);
+        SB_TRY(read_deletions(impl, after_us, until_us, type, id, p, err));
+        for (size_t i = 0; i < p->count; i++) {
+            sb_data_deletion one = deletion_at(p, i);
+            SB_TRY(visit(context, &one, err));
+        }
+        if (p->count > 0) {
+            sb_data_deletion one = deletion_at(p, p->count - 1);
+            sb_buf_clear(&last);
+            if (!sb_buf_add_str(&last, one.type) || !sb_buf_add_str(&last, one.id))
+                return sb_error_nomem(err);
+            type_len = one.type.len;
+        }
+    } while (p->count == DELETIONS_PIECE);
+    return SB_OK;
+}
+
 static sb_status table_open(void *impl, const sb_data_type *type, size_t part, int *fd, sb_error *err)
 {
     (void)impl, (void)type, (void)part, (void)fd;
@@ -150,7 +246,7 @@ static sb_status table_open(void *impl, const sb_data_type *type, size_t part, i
 
 sb_status sb_data_table_open(sb_pool *pool, sb_data **out, sb_error *err)
 {
-    static const sb_data_ops ops = {table_types, table_scan, table_open, table_free};
+    static const sb_data_ops ops = {table_types, table_scan, table_open, table_free, table_deletions};
     size_t count = sb_fhir_type_count();
     table *t = calloc(1, sizeof(*t));
     if (!t)

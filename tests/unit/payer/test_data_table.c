@@ -156,6 +156,55 @@ static void a_scan_of_many_pieces_gives_each_once(database *d)
     sb_buf_cleanup(&s.text);
 }
 
+typedef struct gone {
+    sb_pool *pool;
+    size_t count;
+    char last[160];
+} gone;
+
+static sb_status see_deletion(void *context, const sb_data_deletion *deletion, sb_error *err)
+{
+    gone *g = context;
+    char name[160];
+    SB_AUTO(sb_lease) first = SB_LEASE_INIT;
+    SB_AUTO(sb_lease) second = SB_LEASE_INIT; /* all there are: none is held meanwhile */
+    SB_TRY(sb_lease_take(&first, g->pool, err));
+    SB_TRY(sb_lease_take(&second, g->pool, err));
+    (void)snprintf(name, sizeof(name), "%.*s/%.*s of %.*s", (int)deletion->type.len, deletion->type.ptr,
+                   (int)deletion->id.len, deletion->id.ptr, (int)deletion->patient.len, deletion->patient.ptr);
+    assert_true(strcmp(g->last, name) < 0); /* each once, in order */
+    memcpy(g->last, name, sizeof(name));
+    g->count++;
+    return SB_OK;
+}
+
+/* More than a piece holds. */
+static void deletions_of_a_time_are_given_once_each(database *d)
+{
+    enum { MANY = 5000 };
+    SB_AUTOPTR(sb_pool) pool = open_pool(d);
+    SB_AUTOPTR(sb_data) data = NULL;
+    gone all = {.pool = pool}, some = {.pool = pool};
+    assert_ok(sb_data_table_open(pool, &data, NULL));
+    {
+        SB_AUTO(sb_lease) lease = SB_LEASE_INIT;
+        SB_AUTO(sb_tx) tx = SB_TX_INIT;
+        assert_ok(sb_lease_take(&lease, pool, NULL));
+        assert_ok(sb_tx_begin(&tx, lease.db, NULL));
+        for (unsigned i = 0; i < MANY; i++) {
+            SB_AUTOFREE sql = sb_printf("INSERT INTO deleted_resources VALUES ('%s', '%06u', 'p', %u)",
+                                        i % 2 ? "Claim" : "Coverage", i, i + 1);
+            assert_ok(sb_db_exec(lease.db, sql, NULL));
+        }
+        assert_ok(sb_tx_commit(&tx, NULL));
+    }
+    assert_ok(sb_data_deletions(data, 0, MANY, see_deletion, &all, NULL));
+    assert_int_equal(all.count, MANY);
+    assert_string_equal(all.last, "Coverage/004998 of p");
+    assert_ok(sb_data_deletions(data, 10, 13, see_deletion, &some, NULL)); /* later than 10, not later than 13 */
+    assert_int_equal(some.count, 3);
+}
+
 static void every_type_of_fhir_is_offered_in_order(database *d)
 {
     SB_AUTOPTR(sb_pool) pool = open_pool(d);
@@ -175,14 +224,14 @@ static void every_type_of_fhir_is_offered_in_order(database *d)
 ON_BOTH(what_is_put_in_comes_out_as_it_was)
 ON_BOTH(what_was_deleted_is_remembered_until_it_comes_back)
 ON_BOTH(a_scan_of_many_pieces_gives_each_once)
+ON_BOTH(deletions_of_a_time_are_given_once_each)
 ON_BOTH(every_type_of_fhir_is_offered_in_order)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BOTH(what_is_put_in_comes_out_as_it_was),
-        BOTH(what_was_deleted_is_remembered_until_it_comes_back),
-        BOTH(a_scan_of_many_pieces_gives_each_once),
+        BOTH(what_is_put_in_comes_out_as_it_was),     BOTH(what_was_deleted_is_remembered_until_it_comes_back),
+        BOTH(a_scan_of_many_pieces_gives_each_once),  BOTH(deletions_of_a_time_are_given_once_each),
         BOTH(every_type_of_fhir_is_offered_in_order),
     };
     return cmocka_run_group_tests(tests, databases_start, databases_stop);
