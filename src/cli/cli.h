@@ -21,6 +21,7 @@ cli_command cmd_clients;
 cli_command cmd_export;
 cli_command cmd_key;
 cli_command cmd_link;
+cli_command cmd_load;
 cli_command cmd_resume;
 cli_command cmd_sandbox;
 cli_command cmd_serve;

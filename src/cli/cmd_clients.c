@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_clients.c - `smartbulk clients`: who may ask `smartbulk serve` for tokens, by which keys, and for which rosters. */
 #include <getopt.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "actor.h"
 #include "cli.h"
 #include "clients_show.h"
 #include "list.h"
@@ -326,17 +325,6 @@ static const part parts[] = {{"list", run_list, STATE | LOOKS, NULL},
                              {"remove", run_remove, ID, "is removed, with its tokens"}};
 #define PARTS (sizeof(parts) / sizeof(parts[0]))
 
-/* Who does it, for the audit log: the system's name for them, and whom sudo says it acts for. */
-static void name_actor(char *out, size_t size)
-{
-    const struct passwd *user = getpwuid(getuid());
-    const char *sudo = getuid() == 0 ? getenv("SUDO_USER") : NULL;
-    char number[32];
-    (void)snprintf(number, sizeof(number), "user %u", (unsigned)getuid());
-    (void)snprintf(out, size, "command line (%s%s%s)", user ? user->pw_name : number, sudo ? " for " : "",
-                   sudo ? sudo : "");
-}
-
 static sb_status read_keys(clients_args *a, sb_jwks **out, sb_error *err)
 {
     if (!a->jwks_file)
@@ -350,11 +338,11 @@ static sb_status read_keys(clients_args *a, sb_jwks **out, sb_error *err)
 
 static int run(clients_args *a)
 {
-    char actor[256];
+    char actor[ACTOR_SIZE];
     sb_error err = SB_ERROR_INIT;
     sb_register *reg = NULL;
     sb_jwks *jwks = NULL;
-    name_actor(actor, sizeof(actor));
+    actor_name(actor);
     a->open.actor = actor;
     a->open.read_only = a->part->takes & LOOKS;
     sb_status status = read_keys(a, &jwks, &err);

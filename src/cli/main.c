@@ -28,6 +28,7 @@ static const struct {
     {"sandbox", cmd_sandbox, "run a payer to try things on"},
     {"serve", cmd_serve, "run a payer's side: let partners in, export to them"},
     {"link", cmd_link, "let a person in at the portal of serve"},
+    {"load", cmd_load, "put data, rosters and opt-outs where serve has them"},
     {"clients", cmd_clients, "keep the register of a payer's clients"},
     {"audit", cmd_audit, "check the payer's log of who was let in"},
     {NULL, NULL, NULL},

@@ -234,17 +234,31 @@ void sb_ndjson_feed(sb_ndjson *n, const void *bytes, size_t len)
     keep_tail(n, bytes, left, end);
 }
 
-void sb_ndjson_finish(sb_ndjson *n, sb_ndjson_counts *out)
+/* By bytes, what blocks are waiting for more of. Returns its end. */
+static const uint8_t *read_tail(sb_ndjson *n)
 {
-    n->offset = n->counts.bytes - n->tail_len;
     const uint8_t *p = n->bridge + LOOKBACK, *end = p + n->tail_len;
+    n->offset = n->counts.bytes - n->tail_len;
     n->fed = p;
     n->run_blocks = NULL; /* what is left is too short for them */
     if (n->in_blocks)
         p = sb_ndjson_blocks_leave(n, p);
     while (p < end)
         p = read_bytes(n, p, end);
-    line_ends(n, end);
+    return end;
+}
+
+void sb_ndjson_settle(sb_ndjson *n)
+{
+    const uint8_t *(*run_blocks)(sb_ndjson *, const uint8_t *, const uint8_t *) = n->run_blocks;
+    (void)read_tail(n);
+    n->run_blocks = run_blocks;
+    n->tail_len = 0;
+}
+
+void sb_ndjson_finish(sb_ndjson *n, sb_ndjson_counts *out)
+{
+    line_ends(n, read_tail(n));
     sb_ndjson_line_begin(n);
     sb_ndjson_so_far(n, out);
 }

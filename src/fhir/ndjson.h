@@ -92,8 +92,11 @@ typedef struct sb_ndjson_counts {
  * to SB_NDJSON_MAX_TYPE_NAME ASCII letters (a hostile manifest may say anything), else SB_E_NOMEM. Not thread safe. */
 sb_status sb_ndjson_new(const sb_ndjson_options *options, sb_ndjson **out, sb_error *err);
 
-/* The next bytes of the stream. */
+/* The next bytes of the stream. The last 63 of them may be judged later, with those that follow. */
 void sb_ndjson_feed(sb_ndjson *validator, const void *bytes, size_t len);
+
+/* Judge what was fed so far to its last byte: for who hands lines on one by one, and must know of each before. */
+void sb_ndjson_settle(sb_ndjson *validator);
 
 /* The stream has ended: judges a last line that lacks its newline. Then only reset or free may follow. */
 void sb_ndjson_finish(sb_ndjson *validator, sb_ndjson_counts *out);

@@ -36,6 +36,8 @@ static void judge(sb_ndjson_engine engine, uint8_t options, uint8_t cut, sb_str 
         size_t len = fuzz_piece(cut, &turn, text.len - at);
         sb_ndjson_feed(n, text.ptr + at, len);
         at += len;
+        if (options & 16)
+            sb_ndjson_settle(n);
     }
     sb_ndjson_finish(n, &v->counts);
     sb_ndjson_free(n);

@@ -36,7 +36,9 @@ static sb_status walk(sb_line_reader *reader, sb_ndjson *grammar, sb_ndjson_bad_
         bool whole = line.ptr[line.len - 1] == '\n';
         bad->reason = 0;
         sb_ndjson_feed(grammar, line.ptr, line.len);
-        if (!whole)
+        if (whole)
+            sb_ndjson_settle(grammar);
+        else
             sb_ndjson_finish(grammar, &(sb_ndjson_counts){0}); /* the last line, without its end */
         sb_str content = sb_line_reader_content(reader, line);
         if (bad->reason != 0)

@@ -112,6 +112,23 @@ static sb_status put_members(sb_db *db, const sb_group_resource *group, sb_error
     return SB_OK;
 }
 
+sb_status sb_roster_check(const json_t *group, sb_error *err)
+{
+    sb_group_resource read;
+    SB_AUTOFREE resource = NULL;
+    SB_TRY(sb_group_read(group, &read, err));
+    SB_TRY(without_members(group, &resource, err));
+    for (size_t i = 0; i < sb_group_identifier_count(&read); i++) {
+        sb_group_identifier identifier;
+        SB_TRY(sb_group_identifier_at(&read, i, &identifier, err));
+    }
+    for (size_t i = 0; i < sb_group_member_count(&read); i++) {
+        sb_group_member member;
+        SB_TRY(sb_group_member_at(&read, i, &member, err));
+    }
+    return SB_OK;
+}
+
 /* The row is written first: two who put the same roster wait for each other there. */
 sb_status sb_roster_put(sb_db *db, const json_t *group, int64_t now_s, sb_error *err)
 {
@@ -132,9 +149,9 @@ sb_status sb_roster_remove(sb_db *db, sb_str id, sb_error *err)
     SB_TRY(run(db, "DELETE FROM roster_members WHERE roster_id = ?1", id, SB_STR_NULL, err));
     SB_TRY(run(db, "DELETE FROM roster_identifiers WHERE roster_id = ?1", id, SB_STR_NULL, err));
     SB_TRY(run(db, "DELETE FROM rosters WHERE id = ?1", id, SB_STR_NULL, err));
-    return sb_db_changes(db) > 0
-               ? SB_OK
-               : not_found(err, "the roster cannot be removed", "there is none with this id", "list the rosters");
+    return sb_db_changes(db) > 0 ? SB_OK
+                                 : not_found(err, "the roster cannot be removed", "there is none with this id",
+                                             "look at the spelling of its id");
 }
 
 /* Giving and taking */

@@ -14,6 +14,8 @@
 /* As a roster that is given to a client: all of them, and in exports of no group every member. It is no group's id. */
 #define SB_ROSTER_ALL "*"
 
+/* Could it be put? The same judgement without a database. SB_E_INVALID; SB_E_NOMEM. */
+sb_status sb_roster_check(const json_t *group, sb_error *err);
 /* Make a roster, or put this in place of the one with its id, by a Group resource: name, identifiers, members. Who may
  * use it stays. SB_E_INVALID as sb_group_read(): then, and on every failure, the caller rolls back. A member who is
  * listed twice is kept with the longer time. Call it within a transaction. */

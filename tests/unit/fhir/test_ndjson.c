@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -27,9 +28,9 @@ static void note_bad_line(void *impl, const sb_ndjson_bad_line *bad)
     v->bad[v->bad_len++] = *bad;
 }
 
-/* What is found in `text` when it is fed cut at `a` and at `b`. */
+/* What is found in `text` when it is fed cut at `a` and at `b`, or settled there. */
 static verdict judge_cut(sb_ndjson *n, sb_ndjson_engine engine, sb_ndjson_options options, sb_str text, size_t a,
-                         size_t b)
+                         size_t b, bool settles)
 {
     verdict v = {.bad_len = 0};
     sb_error err = SB_ERROR_INIT;
@@ -47,6 +48,8 @@ static verdict judge_cut(sb_ndjson *n, sb_ndjson_engine engine, sb_ndjson_option
             memcpy(piece, text.ptr + cut[i], len);
         sb_ndjson_feed(n, piece, len);
         free(piece);
+        if (settles)
+            sb_ndjson_settle(n);
     }
     sb_ndjson_finish(n, &v.counts);
     assert_int_equal(v.counts.bytes, text.len);
@@ -72,12 +75,14 @@ static verdict judge(sb_ndjson_options options, sb_str text)
     SB_AUTOPTR(sb_ndjson) n = NULL;
     sb_error err = SB_ERROR_INIT;
     assert_int_equal(sb_ndjson_new(&options, &n, &err), SB_OK);
-    verdict whole = judge_cut(n, SB_NDJSON_PLAIN, options, text, 0, text.len);
+    verdict whole = judge_cut(n, SB_NDJSON_PLAIN, options, text, 0, text.len, false);
     size_t step = text.len <= 100 ? 1 : text.len / 50;
     for (int engine = SB_NDJSON_PLAIN; engine < SB_NDJSON_ENGINES; engine++)
         for (size_t a = 0; sb_ndjson_has_engine((sb_ndjson_engine)engine) && a <= text.len; a += step)
             for (size_t b = a; b <= text.len; b += step) {
-                verdict cut = judge_cut(n, (sb_ndjson_engine)engine, options, text, a, b);
+                verdict cut = judge_cut(n, (sb_ndjson_engine)engine, options, text, a, b, false);
+                assert_same(&whole, &cut, engine, text, a, b);
+                cut = judge_cut(n, (sb_ndjson_engine)engine, options, text, a, b, true);
                 assert_same(&whole, &cut, engine, text, a, b);
             }
     return whole;
@@ -103,6 +108,37 @@ static void expect_bad(sb_ndjson_options options, sb_str text, uint64_t column, 
 
 #define GOOD(lit)                expect_counts(SB_STR_LIT(lit), 1, 0)
 #define BAD(lit, column, reason) expect_bad((sb_ndjson_options){0}, SB_STR_LIT(lit), column, SB_NDJSON_##reason)
+
+static void count_bad(void *impl, const sb_ndjson_bad_line *bad)
+{
+    *(uint64_t *)impl = bad->line;
+}
+
+/* Who hands lines on one by one must not hand on a bad one. */
+static void a_line_is_judged_when_it_is_settled(void **state)
+{
+    (void)state;
+    for (int engine = SB_NDJSON_PLAIN; engine < SB_NDJSON_ENGINES; engine++) {
+        SB_AUTOPTR(sb_ndjson) n = NULL;
+        uint64_t bad = 0;
+        sb_ndjson_options options = {.on_bad_line = count_bad, .impl = &bad};
+        sb_error err = SB_ERROR_INIT;
+        if (!sb_ndjson_has_engine((sb_ndjson_engine)engine))
+            continue;
+        assert_int_equal(sb_ndjson_new(&options, &n, &err), SB_OK);
+        sb_ndjson_use_engine(n, (sb_ndjson_engine)engine);
+        for (uint64_t line = 1; line <= 300; line++) {
+            char text[400];
+            bool is_bad = line % 3 == 0;
+            int len = snprintf(text, sizeof(text), "{\"resourceType\":\"A\",\"x\":\"%0*d\"%s\n", (int)line, 0,
+                               is_bad ? "" : "}");
+            bad = 0;
+            sb_ndjson_feed(n, text, (size_t)len);
+            sb_ndjson_settle(n);
+            assert_int_equal(bad, is_bad ? line : 0);
+        }
+    }
+}
 
 /* A resource around a value or members. */
 #define R(value)                  "{\"resourceType\":\"A\",\"x\":" value "}"
@@ -445,6 +481,7 @@ static void every_reason_has_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_line_is_judged_when_it_is_settled),
         cmocka_unit_test(an_empty_stream_has_no_lines),
         cmocka_unit_test(ends_of_lines_may_be_lf_crlf_or_missing),
         cmocka_unit_test(a_byte_order_mark_is_for_the_start_alone),

@@ -113,6 +113,7 @@ static void what_cannot_be_served_is_refused_with_file_line_and_reason(void **st
         {"{\"resourceType\":\"P" LETTERS_256 "\",\"id\":\"1\"}\n", "not the name of a resource type"},
         {"{\"resourceType\":\"Patient\",\"id\":7}\n", "line 1"},
         {"{\"resourceType\":\"Patient\",\"id\":\"1\"}\xFF\n", "line 1"},
+        {P("1", "2025-01-01T00:00:00Z") "\n{\"resourceType\":\"Patient\",\"id\":\"2\",\"active\":tru}\n", "line 2"},
     };
     for (size_t i = 0; i < SB_ARRAY_LEN(cases); i++) {
         scratch_write(*state, "a.ndjson", sb_str_from(cases[i].text));
