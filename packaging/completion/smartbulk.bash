@@ -25,7 +25,7 @@ _smartbulk()
         return
         ;;
     --key | --config | --patient-file | --ca-file | --client-cert | --client-cert-key | --client-secret-file | \
-        --passphrase-file | --jwks | -o)
+        --passphrase-file | --jwks | --groups | --deleted | --opt-outs | --opt-ins | --audit | -o)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
@@ -55,7 +55,7 @@ _smartbulk()
         return
     fi
     case $command in
-    resume | status | verify | cancel)
+    resume | status | verify | cancel | load)
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
         ;;
     key | audit)
