@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The administrators' pages of the portal, in a real browser without scripts: who waits is looked at and decided about, rosters,
 exports, audit log. Pictures of the pages are in each test's folder (run.py --keep)."""
+import json
 import sqlite3
 
 import browser
@@ -55,6 +56,13 @@ class Desk:
         for one in texts:
             assert one in text, f"there is no '{one}' in\n{text}"
 
+    def choose(self, roster):
+        selector = f"[name=roster][type=checkbox][value='{roster}']"
+        self.browser.run(f"document.querySelector({json.dumps(selector)}).checked = true")
+
+    def audit(self):
+        return [json.loads(line) for line in (self.t.dir / "audit.ndjson").read_text().splitlines()]
+
     def end(self):
         self.browser.end()
         assert not self.browser.complaints, self.browser.complaints
@@ -92,3 +100,25 @@ def test_an_administrator_sees_who_waits_by_which_keys_and_for_what(d):
         d.open(name)
         assert not d.browser.is_wider_than_screen(), name
         d.browser.picture(d.t.dir / f"phone{name.partition('?')[0].replace('/', '-')}.png")
+
+
+@desk
+def test_who_is_approved_gets_in_with_the_rosters_that_were_chosen_and_no_others(d):
+    partner = d.partner(groups=())
+    assert partner.ask_token(partner.assertion()).status == 401
+    d.sign_in()
+    d.open("")
+    d.browser.button("Decide")
+    d.choose("roster-7")
+    d.browser.picture(d.t.dir / "decide.png")
+    d.browser.button("Approve")
+    d.see("active", "roster-7", "client.approved")
+    d.browser.picture(d.t.dir / "approved.png")
+    token = partner.token()
+    lines = partner.export(token, "/Group/roster-7/$export")
+    assert sum(item["count"] for item in lines["output"] if item["type"] == "Patient") == 2, lines  # one said no
+    assert partner.ask("GET", "/Group/roster-8/$export", token, Prefer="respond-async").status == 404
+    by = [(e["event"], e["actor"], e["client"], e.get("detail")) for e in d.audit()
+          if e.get("actor") and e["event"] != "portal.signed_in"]
+    assert by == [("client.approved", "ops@payer.example", partner.client_id, None),
+                  ("client.changed", "ops@payer.example", partner.client_id, "gives roster-7")], by

@@ -333,7 +333,7 @@ static sb_status remake(sb_register *reg, const char *id, const sb_client_change
     SB_TRY(may_write(reg, err));
     SB_TRY(find(reg, id, before, err));
     SB_TRY(sb_client_respec(*before, &scope, &spec, err));
-    spec.changed_s = now_s(reg);
+    spec.changed_s = SB_MAX(now_s(reg), (*before)->changed_s + 1); /* no two changes look like one */
     if (state)
         spec.state = *state;
     return make(&spec, change, after, err);
@@ -386,30 +386,50 @@ sb_status sb_register_change(sb_register *reg, const char *id, const sb_client_c
     return untold(err, "so the client is as it was");
 }
 
-static sb_status set_state(sb_register *reg, const char *id, sb_client_state state, const char *event, sb_error *err)
+static sb_status let_in(sb_register *reg, sb_client *before, sb_client *after, bool only_that, sb_error *err)
 {
-    SB_AUTOPTR(sb_client) before = NULL;
-    SB_AUTOPTR(sb_client) after = NULL;
-    SB_TRY(remake(reg, id, NULL, &state, &before, &after, err));
-    if (before->state == state)
+    if (before->state == SB_CLIENT_ACTIVE)
         return SB_OK;
-    SB_TRY(sb_clients_replace(reg->p.clients, after, err));
-    if (tell(reg, event, id, NULL))
+    SB_TRY(only_that ? sb_clients_replace_if(reg->p.clients, before, after, err)
+                     : sb_clients_replace(reg->p.clients, after, err));
+    if (tell(reg, "client.approved", after->id, NULL))
         return SB_OK;
-    if (state != SB_CLIENT_ACTIVE)
-        return untold(err, "the client is shut out all the same");
     (void)sb_clients_replace(reg->p.clients, before, NULL);
     return untold(err, "so the client was not let in");
 }
 
 sb_status sb_register_approve(sb_register *reg, const char *id, sb_error *err)
 {
-    return set_state(reg, id, SB_CLIENT_ACTIVE, "client.approved", err);
+    static const sb_client_state active = SB_CLIENT_ACTIVE;
+    SB_AUTOPTR(sb_client) before = NULL;
+    SB_AUTOPTR(sb_client) after = NULL;
+    SB_TRY(remake(reg, id, NULL, &active, &before, &after, err));
+    return let_in(reg, before, after, false, err);
+}
+
+sb_status sb_register_approve_seen(sb_register *reg, const char *id,
+                                   bool (*is_same)(void *impl, const sb_client *client), void *impl, sb_error *err)
+{
+    static const sb_client_state active = SB_CLIENT_ACTIVE;
+    SB_AUTOPTR(sb_client) before = NULL;
+    SB_AUTOPTR(sb_client) after = NULL;
+    SB_TRY(remake(reg, id, NULL, &active, &before, &after, err));
+    if (!is_same(impl, before))
+        return sb_error_set(err, SB_E_BUSY, "the client was not let in", "it was changed since it was looked at",
+                            "look at it again, and decide anew");
+    return let_in(reg, before, after, true, err);
 }
 
 sb_status sb_register_suspend(sb_register *reg, const char *id, sb_error *err)
 {
-    return set_state(reg, id, SB_CLIENT_SUSPENDED, "client.suspended", err);
+    static const sb_client_state suspended = SB_CLIENT_SUSPENDED;
+    SB_AUTOPTR(sb_client) before = NULL;
+    SB_AUTOPTR(sb_client) after = NULL;
+    SB_TRY(remake(reg, id, NULL, &suspended, &before, &after, err));
+    if (before->state == SB_CLIENT_SUSPENDED)
+        return SB_OK;
+    SB_TRY(sb_clients_replace(reg->p.clients, after, err));
+    return tell(reg, "client.suspended", id, NULL) ? SB_OK : untold(err, "the client is shut out all the same");
 }
 
 sb_status sb_register_remove(sb_register *reg, const char *id, sb_error *err)

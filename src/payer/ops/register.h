@@ -28,6 +28,11 @@ typedef struct sb_register_parts {
 
 /* Takes what it owns over when it succeeds. */
 sb_status sb_register_over(const sb_register_parts *parts, sb_register **out, sb_error *err);
+
+/* sb_register_approve() for who looked at the client before: only if `is_same` says of the client as it is now that it is
+ * what was looked at. One that waits may change itself meanwhile, keys and all. SB_E_BUSY: it is not.         RFC 7592 */
+sb_status sb_register_approve_seen(sb_register *reg, const char *id,
+                                   bool (*is_same)(void *impl, const sb_client *client), void *impl, sb_error *err);
 SB_DEFINE_FREEP(sb_register)
 
 #endif

@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "jose/base64url.h"
+
 /* Lists */
 
 void sb_names_cleanup(sb_names *names)
@@ -101,20 +103,49 @@ void sb_admin_scopes(sb_turn *t, const sb_scopes *scopes)
     SB_HTML(&t->html, "</ul>");
 }
 
-void sb_admin_keys(sb_turn *t, const sb_client *client)
+void sb_admin_key_table(sb_turn *t, const sb_jwks *jwks)
 {
-    if (client->jwks_url) {
-        SB_HTML(&t->html, "<p>Fetched from <code>{}</code>, and again as they change there.</p>", client->jwks_url);
-        return;
-    }
     SB_HTML(&t->html, "<div class=\"table\"><table><thead><tr><th>Key</th><th>Kind</th><th>Thumbprint (RFC 7638)</th>"
                       "</tr></thead><tbody>");
-    for (size_t i = 0; i < sb_jwks_count(client->jwks); i++) {
-        const sb_key *key = sb_jwks_at(client->jwks, i);
+    for (size_t i = 0; i < sb_jwks_count(jwks); i++) {
+        const sb_key *key = sb_jwks_at(jwks, i);
         SB_HTML(&t->html,
                 "<tr><td data-label=\"Key\"><code>{}</code></td><td data-label=\"Kind\">{}, {}</td>"
                 "<td data-label=\"Thumbprint\"><code>{}</code></td></tr>",
                 sb_key_kid(key), sb_key_kind(key), sb_key_alg(key), sb_key_thumbprint(key));
     }
     SB_HTML(&t->html, "</tbody></table></div>");
+}
+
+void sb_admin_keys(sb_turn *t, const sb_client *client)
+{
+    if (client->jwks_url)
+        SB_HTML(&t->html, "<p>Fetched from <code>{}</code>, and again as they change there.</p>", client->jwks_url);
+    else
+        sb_admin_key_table(t, client->jwks);
+}
+
+bool sb_admin_seen(const sb_client *client, char out[SB_PORTAL_SECRET_SIZE])
+{
+    SB_AUTO(sb_buf) all = SB_BUF_INIT;
+    SB_AUTO(sb_buf) scope = SB_BUF_INIT;
+    SB_AUTOFREE jwks = client->jwks ? sb_jwks_json(client->jwks, false) : NULL;
+    if ((client->jwks && !jwks) || !sb_scopes_format(&client->scopes, &scope))
+        return false;
+    const char *const texts[] = {client->id,
+                                 client->name,
+                                 client->contact,
+                                 client->jwks_url ? client->jwks_url : "",
+                                 jwks ? jwks : "",
+                                 sb_buf_cstr(&scope),
+                                 sb_client_state_name(client->state),
+                                 sb_client_profile_name(client->profile)};
+    for (size_t i = 0; i < SB_ARRAY_LEN(texts); i++) {
+        if (!sb_buf_add(&all, texts[i], strlen(texts[i]) + 1)) /* each with its NUL: no two lists look alike */
+            return false;
+    }
+    sb_digest digest = sb_digest_of(sb_buf_str(&all));
+    sb_base64url_encode_to(digest.bytes, sizeof(digest.bytes), out);
+    out[SB_PORTAL_SECRET_SIZE - 1] = '\0';
+    return true;
 }

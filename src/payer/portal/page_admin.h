@@ -44,13 +44,35 @@ void sb_admin_client_link(sb_turn *turn, const char *id, const char *name);
 void sb_admin_client_named(sb_turn *turn, const char *id);
 /* Scopes as chips. */
 void sb_admin_scopes(sb_turn *turn, const sb_scopes *scopes);
-/* The keys that were registered, each with its thumbprint, or where they are fetched from.                KEY-04 */
+/* Keys, each with its thumbprint.                                                                         KEY-04 */
+void sb_admin_key_table(sb_turn *turn, const sb_jwks *jwks);
+/* Those that were registered, or where they are fetched from. */
 void sb_admin_keys(sb_turn *turn, const sb_client *client);
 
 /* Rows of the audit log that fit, or a word on why there are none. *next as of sb_audit_search(). */
 sb_status sb_admin_events(sb_turn *turn, const char *file, const sb_audit_query *query, uint64_t *next, sb_error *err);
 
-/* The pages before their last word: a change that was refused shows the page that it was made on, with why. */
-void sb_admin_client_page(sb_turn *turn, const char *id, unsigned status, const sb_error *refused);
+/* What a form of a client's page led to, besides the page. */
+typedef struct sb_admin_outcome {
+    unsigned status;
+    const sb_error *refused; /* NULL: nothing was */
+    const sb_jwks *fetched;  /* the keys behind its URL, now; NULL: they were not asked for */
+} sb_admin_outcome;
+
+/* The client's page. */
+void sb_admin_client_page(sb_turn *turn, const char *id, const sb_admin_outcome *outcome);
+
+/* page_admin_forms.c: what can be done about a client. */
+sb_status sb_admin_decide(sb_turn *turn, const sb_client *client, const sb_names *given, sb_error *err);
+/* The rosters that it has, each with a way to take it back. */
+void sb_admin_given(sb_turn *turn, const sb_client *client, const sb_names *given);
+/* <form method="post" action="/portal/admin/{what}"> with the session's token and the id of what it is about. */
+void sb_admin_form(sb_turn *turn, const char *what, const char *id);
+/* A page that asks before something is done that cannot be taken back. */
+void sb_admin_ask(sb_turn *turn, const char *title, const char *text, const char *what, const char *id,
+                  const char *button);
+
+/* Stands for all that can be seen of a client: another text, another client.                               RFC 7592 */
+bool sb_admin_seen(const sb_client *client, char out[SB_PORTAL_SECRET_SIZE]);
 
 #endif

@@ -34,29 +34,12 @@ static sb_status who(sb_turn *t, const sb_client *client, sb_error *err)
 
 /* What it may have */
 
-static void rosters(sb_turn *t, const sb_names *given)
-{
-    SB_HTML(&t->html, "<h3>Rosters</h3>");
-    if (t->portal->o.open_groups) {
-        SB_HTML(&t->html, "<p class=\"soft\">This is a demonstration: every client may use every group.</p>");
-        return;
-    }
-    if (given->count == 0) {
-        SB_HTML(&t->html, "<p class=\"soft\">None: it can export nothing yet.</p>");
-        return;
-    }
-    SB_HTML(&t->html, "<ul class=\"chips\">");
-    for (size_t i = 0; i < given->count; i++)
-        SB_HTML(&t->html, "<li>{}</li>", strcmp(given->items[i], SB_ROSTER_ALL) == 0 ? "all members" : given->items[i]);
-    SB_HTML(&t->html, "</ul>");
-}
-
 static void may_have(sb_turn *t, const sb_client *client, const sb_names *given)
 {
     SB_HTML(&t->html, "<section class=\"card\"><h2>{}</h2><h3>Scopes, at most</h3>",
             client->state == SB_CLIENT_PENDING ? "What it asks for" : "What it may have");
     sb_admin_scopes(t, &client->scopes);
-    rosters(t, given);
+    sb_admin_given(t, client, given);
     SB_HTML(&t->html, "</section>");
 }
 
@@ -85,40 +68,65 @@ static sb_status given_to(sb_turn *t, const char *id, sb_names *out, sb_error *e
     return sb_roster_each_of_client(lease.db, id, sb_names_add, out, err);
 }
 
-static sb_status page(sb_turn *t, const char *id, unsigned status, const sb_error *refused, sb_error *err)
+static void keys(sb_turn *t, const sb_client *client, const sb_jwks *fetched)
+{
+    SB_HTML(&t->html, "<section class=\"card\"><h2>Keys</h2>");
+    sb_admin_keys(t, client);
+    if (fetched)
+        sb_admin_key_table(t, fetched);
+    if (client->jwks_url) {
+        SB_HTML(&t->html, "<div class=\"actions\">");
+        sb_admin_form(t, "client/keys", client->id);
+        SB_HTML(&t->html, "<button class=\"second\">Fetch them now</button></form></div>");
+    }
+    SB_HTML(&t->html, "</section>");
+}
+
+static sb_status show(sb_turn *t, const sb_client *client, const sb_names *given, const sb_admin_outcome *outcome,
+                      sb_error *err)
+{
+    const char *name = client->name[0] ? client->name : client->id;
+    sb_page_begin(t, name, "Clients");
+    SB_HTML(&t->html, "<div class=\"head\"><h1>{}</h1>", name);
+    sb_client_badge(t, client);
+    SB_HTML(&t->html, "</div>");
+    if (outcome->refused)
+        sb_error_box(t, outcome->refused);
+    SB_HTML(&t->html, "<div class=\"grid\">");
+    SB_TRY(who(t, client, err));
+    may_have(t, client, given);
+    SB_HTML(&t->html, "</div>");
+    keys(t, client, outcome->fetched);
+    SB_TRY(sb_admin_decide(t, client, given, err));
+    SB_TRY(lately(t, client, err));
+    sb_page_end(t, outcome->status);
+    return SB_OK;
+}
+
+static sb_status page(sb_turn *t, const char *id, const sb_admin_outcome *outcome, sb_error *err)
 {
     SB_AUTOPTR(sb_client) client = NULL;
     SB_AUTO(sb_names) given = SB_NAMES_INIT;
     SB_TRY(sb_client_fresh(t->service, id, &client, err));
+    if (!client && outcome->refused) {
+        sb_page_say(t, outcome->status, outcome->refused->what, outcome->refused->why);
+        return SB_OK;
+    }
     if (!client)
         return sb_error_set(err, SB_E_NOT_FOUND, "there is no such client", "none has this id",
                             "look at the list of clients");
     SB_TRY(given_to(t, id, &given, err));
-    sb_page_begin(t, client->name[0] ? client->name : client->id, "Clients");
-    SB_HTML(&t->html, "<div class=\"head\"><h1>{}</h1>", client->name[0] ? client->name : client->id);
-    sb_client_badge(t, client);
-    SB_HTML(&t->html, "</div>");
-    if (refused)
-        sb_error_box(t, refused);
-    SB_HTML(&t->html, "<div class=\"grid\">");
-    SB_TRY(who(t, client, err));
-    may_have(t, client, &given);
-    SB_HTML(&t->html, "</div><section class=\"card\"><h2>Keys</h2>");
-    sb_admin_keys(t, client);
-    SB_HTML(&t->html, "</section>");
-    SB_TRY(lately(t, client, err));
-    sb_page_end(t, status);
-    return SB_OK;
+    return show(t, client, &given, outcome, err);
 }
 
-void sb_admin_client_page(sb_turn *t, const char *id, unsigned status, const sb_error *refused)
+void sb_admin_client_page(sb_turn *t, const char *id, const sb_admin_outcome *outcome)
 {
     sb_error err = SB_ERROR_INIT;
-    if (page(t, id, status, refused, &err) != SB_OK)
+    if (page(t, id, outcome, &err) != SB_OK)
         sb_page_fail(t, &err);
 }
 
 void sb_page_admin_client(sb_turn *t)
 {
-    sb_admin_client_page(t, sb_turn_query(t, "id"), 200, NULL);
+    sb_admin_client_page(t, sb_turn_query(t, "id"), &(sb_admin_outcome){.status = 200});
 }

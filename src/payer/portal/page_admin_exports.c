@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* page_admin_exports.c - exports under way and kept, the newest first: whose, of which group, how far. */
+/* page_admin_exports.c - exports under way and kept, the newest first: whose, of which group, how far; and an end to one. */
 #include <stdio.h>
 
 #include "payer/portal/page_admin.h"
@@ -92,7 +92,9 @@ static void row(sb_turn *t, const export *e)
     sb_time(t, e->created_s);
     SB_HTML(&t->html, "</td><td data-label=\"Kept until\">");
     sb_time(t, e->expires_s);
-    SB_HTML(&t->html, "</td></tr>");
+    SB_HTML(&t->html,
+            "</td><td><a class=\"button quiet\" href=\"/portal/admin/exports/cancel?id={u}\">{} …</a></td></tr>", e->id,
+            e->state == SB_JOB_QUEUED || e->state == SB_JOB_RUNNING ? "Cancel" : "Delete");
 }
 
 static void search(sb_turn *t, const listing *l)
@@ -119,7 +121,7 @@ static void list(sb_turn *t, const listing *l)
     }
     SB_HTML(&t->html,
             "<div class=\"table\"><table><thead><tr><th>Client</th><th>Group</th><th>State</th><th>Asked for</th>"
-            "<th>Kept until</th></tr></thead><tbody>");
+            "<th>Kept until</th><th></th></tr></thead><tbody>");
     for (size_t i = (size_t)from; i < l->count && i < from + SB_ADMIN_ROWS; i++)
         row(t, &l->rows[l->count - 1 - i]);
     SB_HTML(&t->html, "</tbody></table></div>");
@@ -152,5 +154,59 @@ void sb_page_admin_exports(sb_turn *t)
 {
     sb_error err = SB_ERROR_INIT;
     if (page(t, &err) != SB_OK)
+        sb_page_fail(t, &err);
+}
+
+/* An end to one */
+
+static sb_status find(sb_turn *t, const char *id, listing *l, export **out, sb_error *err)
+{
+    SB_TRY(sb_jobs_each(t->service->o.jobs, NULL, look_at, l, err));
+    for (size_t i = 0; i < l->count; i++) {
+        if (strcmp(l->rows[i].id, id) == 0) {
+            *out = &l->rows[i];
+            return SB_OK;
+        }
+    }
+    return sb_error_set(err, SB_E_NOT_FOUND, "there is no such export", "it ended, or never was", "look at the list");
+}
+
+void sb_page_admin_cancel(sb_turn *t)
+{
+    sb_error err = SB_ERROR_INIT;
+    export *e = NULL;
+    SB_AUTO(listing) l = {.client = "", .state = ""};
+    if (find(t, sb_turn_query(t, "id"), &l, &e, &err) != SB_OK) {
+        sb_page_fail(t, &err);
+        return;
+    }
+    bool under_way = e->state == SB_JOB_QUEUED || e->state == SB_JOB_RUNNING;
+    SB_AUTOFREE text =
+        sb_printf("It is of the client %s%s%s. %s", e->client, e->group[0] ? ", of the group " : "", e->group,
+                  under_way ? "What was made of it is thrown away; the client is told that it is gone."
+                            : "Its files are gone then; the client has to ask for another.");
+    sb_admin_ask(t, under_way ? "Cancel this export?" : "Delete this export?", text, "exports/cancel", e->id,
+                 under_way ? "Cancel it" : "Delete it");
+}
+
+static sb_status cancel(sb_turn *t, sb_error *err)
+{
+    export *e = NULL;
+    SB_AUTO(listing) l = {.client = "", .state = ""};
+    SB_TRY(find(t, sb_turn_field(t, "id"), &l, &e, err));
+    SB_TRY(sb_jobs_delete(t->service->o.jobs, NULL, sb_str_from(e->id), err));
+    t->visit->audit = "export.deleted";
+    (void)snprintf(t->visit->job, sizeof(t->visit->job), "%s", e->id);
+    (void)snprintf(t->visit->client, sizeof(t->visit->client), "%s", e->client);
+    (void)snprintf(t->visit->group, sizeof(t->visit->group), "%s", e->group);
+    return SB_OK;
+}
+
+void sb_page_admin_cancel_do(sb_turn *t)
+{
+    sb_error err = SB_ERROR_INIT;
+    if (cancel(t, &err) == SB_OK)
+        sb_page_redirect(t, "/portal/admin/exports", NULL);
+    else
         sb_page_fail(t, &err);
 }

@@ -7,7 +7,7 @@
 #include "payer/portal/portal.h"
 #include "payer/routes/service_internal.h"
 
-#define SB_PORTAL_FIELDS_MAX 40 /* of a form: the largest has ten */
+#define SB_PORTAL_FIELDS_MAX 128 /* of a form: the largest has a hundred rosters to choose from */
 
 struct sb_portal {
     sb_portal_options o;
@@ -92,6 +92,9 @@ extern const size_t sb_portal_style_len, sb_portal_icon_len;
 sb_page_fn sb_page_root, sb_page_home, sb_page_style, sb_page_icon;
 sb_page_fn sb_page_admin_clients, sb_page_admin_client, sb_page_admin_rosters, sb_page_admin_exports,
     sb_page_admin_audit;
+sb_page_fn sb_page_admin_approve_do, sb_page_admin_suspend_do, sb_page_admin_give_do, sb_page_admin_take_do,
+    sb_page_admin_change_do, sb_page_admin_keys_do, sb_page_admin_remove, sb_page_admin_remove_do, sb_page_admin_cancel,
+    sb_page_admin_cancel_do;
 sb_page_fn sb_page_sign_in, sb_page_sign_in_do, sb_page_sign_out_do;
 
 #endif
