@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -203,9 +204,18 @@ sb_status sb_loader_file(const sb_loader *loader, sb_load_kind kind, const char 
     return piece_end(&w, err);
 }
 
+#define EXPORT_MARK ".smartbulk" /* what `smartbulk export` made holds this, and … */
+#define EXPORT_LOG  "log.ndjson" /* … this beside the resources */
+
 static int is_ndjson(const struct dirent *entry)
 {
     return entry->d_name[0] != '.' && sb_str_ends_with(sb_str_from(entry->d_name), SB_STR_LIT(".ndjson"));
+}
+
+static bool is_export(const char *dir)
+{
+    SB_AUTOFREE mark = sb_path_join(dir, EXPORT_MARK);
+    return mark && access(mark, F_OK) == 0;
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -224,6 +234,7 @@ sb_status sb_loader_folder(const sb_loader *loader, const char *dir, sb_error *e
 {
     struct dirent **names = NULL;
     sb_status status = SB_OK;
+    bool exported = is_export(dir);
     int count = scandir(dir, &names, is_ndjson, by_name);
     if (count < 0)
         return sb_error_errno(err, "the data folder could not be opened", dir, errno);
@@ -231,6 +242,8 @@ sb_status sb_loader_folder(const sb_loader *loader, const char *dir, sb_error *e
         status = sb_error_set(err, SB_E_USAGE, "there is no data to load", "%s holds no file that ends in .ndjson",
                               "give a folder of NDJSON files", dir);
     for (int i = 0; status == SB_OK && i < count; i++) {
+        if (exported && strcmp(names[i]->d_name, EXPORT_LOG) == 0)
+            continue;
         SB_AUTOFREE path = sb_path_join(dir, names[i]->d_name);
         status = path ? sb_loader_file(loader, SB_LOAD_RESOURCES, path, err) : sb_error_nomem(err);
     }
