@@ -182,7 +182,7 @@ static sb_status check_use(const json_t *jwk, sb_error *err)
     return not_ours("key_ops", "without sign and verify", err);
 }
 
-static bool has_private_member(const json_t *jwk)
+bool sb_jwk_is_private(const json_t *jwk)
 {
     for (size_t i = 0; i < SB_ARRAY_LEN(private_members); i++)
         if (json_object_get(jwk, private_members[i]))
@@ -212,7 +212,7 @@ sb_status sb_key_from_jwk(const json_t *jwk, bool private_too, sb_key **out, sb_
     *out = NULL;
     if (!json_is_object(jwk))
         return malformed("it is not a JSON object", err);
-    bool has_private = has_private_member(jwk);
+    bool has_private = sb_jwk_is_private(jwk);
     if (has_private && !private_too) /* whatever kind it is: it has been given away */
         return malformed("it holds a private member: who sends a private key has leaked it, and needs a new one", err);
     SB_TRY(read_kind(jwk, &kind, err));
@@ -237,6 +237,11 @@ sb_status sb_key_from_public_jwk(const json_t *jwk, sb_key **out, sb_error *err)
     if (status == SB_E_NOT_FOUND && err)
         err->code = SB_E_INVALID;
     return status == SB_E_NOT_FOUND ? SB_E_INVALID : status;
+}
+
+sb_status sb_key_from_set_entry(const json_t *jwk, sb_key **out, sb_error *err)
+{
+    return sb_key_from_jwk(jwk, false, out, err);
 }
 
 sb_status sb_key_public_copy(const sb_key *key, sb_key **out, sb_error *err)

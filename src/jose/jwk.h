@@ -23,6 +23,11 @@ SB_DEFINE_FREEP(sb_jwks)
  * too weak (KEY-01). `alg` missing: the usual one for its kind. `kid` missing: the thumbprint. A `use` other than "sig"
  * and `key_ops` without "verify" (or "sign") are refused. */
 sb_status sb_key_from_public_jwk(const json_t *jwk, sb_key **out, sb_error *err);
+/* The same of an entry of a set: SB_E_NOT_FOUND for a kind, curve, algorithm or use that we do not know, which sets pass
+ * over (RFC 7517 §5). */
+sb_status sb_key_from_set_entry(const json_t *jwk, sb_key **out, sb_error *err);
+/* Does it hold a private member, or a symmetric key? Whoever sent it has given it away. */
+bool sb_jwk_is_private(const json_t *jwk);
 /* Bare members and use, alg, key_ops, kid. The caller owns it; NULL without memory.                           KEY-02 */
 json_t *sb_key_to_public_jwk(const sb_key *key);
 

@@ -119,26 +119,31 @@ static sb_status read_keys(const json_t *metadata, const sb_registration_policy 
 }
 
 /* What it asks for, as far as it may have it. */
-static sb_status read_scope(const json_t *metadata, const sb_registration_policy *policy, sb_registration *out,
-                            sb_error *err)
+sb_status sb_registration_clip(const char *text, const char *most_text, char **out, sb_error *err)
 {
-    const char *text;
     SB_AUTO(sb_buf) clipped = SB_BUF_INIT;
     SB_AUTO(sb_scopes) asked = SB_SCOPES_INIT;
     SB_AUTO(sb_scopes) most = SB_SCOPES_INIT;
     SB_AUTO(sb_scopes) both = SB_SCOPES_INIT;
-    if (!text_member(metadata, "scope", policy->scope, &text))
-        return bad(err, "scope is no text");
     SB_TRY(sb_scopes_parse(text, &asked, err));
     SB_TRY(sb_scopes_check_configured(&asked, err));
-    SB_TRY(sb_scopes_parse(policy->scope, &most, err));
+    SB_TRY(sb_scopes_parse(most_text, &most, err));
     SB_TRY(sb_scopes_intersect(&asked, &most, &both, err));
     if (both.len == 0)
         return bad(err, "nothing of this scope can be had here");
     if (!sb_scopes_format(&both, &clipped))
         return sb_error_nomem(err);
-    out->scope = sb_buf_steal(&clipped);
-    return out->scope ? SB_OK : sb_error_nomem(err);
+    *out = sb_buf_steal(&clipped);
+    return *out ? SB_OK : sb_error_nomem(err);
+}
+
+static sb_status read_scope(const json_t *metadata, const sb_registration_policy *policy, sb_registration *out,
+                            sb_error *err)
+{
+    const char *text;
+    if (!text_member(metadata, "scope", policy->scope, &text))
+        return bad(err, "scope is no text");
+    return sb_registration_clip(text, policy->scope, &out->scope, err);
 }
 
 sb_status sb_registration_read(const json_t *metadata, const sb_registration_policy *policy, sb_registration *out,

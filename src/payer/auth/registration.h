@@ -36,6 +36,9 @@ void sb_registration_cleanup(sb_registration *registration);
 sb_status sb_registration_read(const json_t *metadata, const sb_registration_policy *policy, sb_registration *out,
                                sb_error *err);
 
+/* Of the scope that is asked for, what `most` gives; malloc'ed. SB_E_INVALID as above. */
+sb_status sb_registration_clip(const char *asked, const char *most, char **out, sb_error *err);
+
 /* What is registered, as metadata (RFC 7591 §3.2.1), without the tokens; NULL without memory. */
 json_t *sb_registration_json(const sb_client *client);
 

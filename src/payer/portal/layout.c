@@ -19,6 +19,8 @@ static void menu(sb_turn *t, const char *section)
 {
     SB_HTML(&t->html, "<nav aria-label=\"Portal\">");
     ITEM("/portal", "Overview");
+    if (t->signed_in)
+        ITEM("/portal/clients", "My clients");
     if (sb_visitor_administers(t)) {
         ITEM("/portal/admin", "Clients");
         ITEM("/portal/admin/rosters", "Rosters");

@@ -6,7 +6,8 @@
 #include "base/url.h"
 #include "payer/portal/portal_internal.h"
 
-#define FORM_MAX ((size_t)16 * 1024) /* names, choices */
+#define FORM_MAX ((size_t)16 * 1024)                        /* names, choices */
+#define KEYS_MAX (FORM_MAX + (size_t)3 * SB_JWKS_MAX_BYTES) /* and a key set, percent-encoded */
 
 static const sb_page pages[] = {
     {"GET", "", sb_page_root, 0, SB_NEED_NOBODY, "portal"},
@@ -16,6 +17,10 @@ static const sb_page pages[] = {
     {"GET", "portal/sign-in", sb_page_sign_in, 0, SB_NEED_NOBODY, "portal_sign_in"},
     {"POST", "portal/sign-in", sb_page_sign_in_do, FORM_MAX, SB_NEED_NOBODY, "portal_sign_in"},
     {"POST", "portal/sign-out", sb_page_sign_out_do, FORM_MAX, SB_NEED_SOMEBODY, "portal_sign_out"},
+    {"GET", "portal/clients", sb_page_clients, 0, SB_NEED_SOMEBODY, "portal_clients"},
+    {"GET", "portal/clients/new", sb_page_register, 0, SB_NEED_SOMEBODY, "portal_register"},
+    {"POST", "portal/clients/new", sb_page_register_do, KEYS_MAX, SB_NEED_SOMEBODY, "portal_register"},
+    {"GET", "portal/client", sb_page_client, 0, SB_NEED_SOMEBODY, "portal_client"},
     {"GET", "portal/admin", sb_page_admin_clients, 0, SB_NEED_ADMINISTRATOR, "portal_admin"},
     {"GET", "portal/admin/client", sb_page_admin_client, 0, SB_NEED_ADMINISTRATOR, "portal_admin"},
     {"GET", "portal/admin/client/remove", sb_page_admin_remove, 0, SB_NEED_ADMINISTRATOR, "portal_admin"},

@@ -127,10 +127,10 @@ static sb_status count_pending(void *context, sb_client *client, sb_error *err)
 }
 
 /* Strangers who ask do not crowd out those whom the operator registers. */
-static sb_status check_room(const sb_service *service, sb_error *err)
+static sb_status check_room(const sb_service *service, sb_client_state state, sb_error *err)
 {
     size_t count = 0;
-    if (service->o.registration != SB_REGISTRATION_PENDING)
+    if (state != SB_CLIENT_PENDING)
         return SB_OK;
     SB_TRY(sb_clients_each(service->o.clients, count_pending, &count, err));
     return count < PENDING_MAX ? SB_OK
@@ -138,13 +138,11 @@ static sb_status check_room(const sb_service *service, sb_error *err)
                                               "too many clients wait for approval", "come back later");
 }
 
-static sb_status make_client(const sb_service *service, sb_registration *registration, const char *token,
-                             sb_client **out, sb_error *err)
+sb_status sb_registration_keep(const sb_service *service, sb_registration *registration, sb_client_state state,
+                               const sb_digest *token, sb_client **out, sb_error *err)
 {
     char id[SB_UUID_SIZE];
     int64_t now = service->o.clock->wall_s(service->o.clock->impl);
-    bool pending = service->o.registration == SB_REGISTRATION_PENDING;
-    sb_digest digest = sb_digest_of(sb_str_from(token));
     sb_random_uuid(id);
     sb_client_spec spec = {.id = id,
                            .name = registration->name,
@@ -152,11 +150,11 @@ static sb_status make_client(const sb_service *service, sb_registration *registr
                            .scope = registration->scope,
                            .jwks = registration->jwks,
                            .jwks_url = registration->jwks_url,
-                           .state = pending ? SB_CLIENT_PENDING : SB_CLIENT_ACTIVE,
+                           .state = state,
                            .created_s = now,
                            .changed_s = now,
-                           .registration_digest = &digest};
-    SB_TRY(check_room(service, err));
+                           .registration_digest = token};
+    SB_TRY(check_room(service, state, err));
     SB_TRY(sb_client_new(&spec, out, err));
     registration->jwks = NULL; /* the client's now */
     return sb_clients_add(service->o.clients, *out, err);
@@ -184,7 +182,9 @@ void sb_route_register(sb_service *service, sb_server_request *request, sb_visit
                           answer))
         return;
     draw_token(token);
-    sb_status status = make_client(service, &registration, token, &client, &err);
+    sb_digest digest = sb_digest_of(sb_str_from(token));
+    sb_status status = sb_registration_keep(service, &registration, pending ? SB_CLIENT_PENDING : SB_CLIENT_ACTIVE,
+                                            &digest, &client, &err);
     if (status == SB_OK) {
         memcpy(visit->client, client->id, strlen(client->id) + 1);
         visit->reason = pending ? "registration_pending" : "registered";
