@@ -107,7 +107,7 @@ static bool is_seen(void *impl, const sb_client *client)
     return sb_admin_seen(client, now) && strcmp(now, sb_turn_field(t, "seen")) == 0;
 }
 
-/* Let in first, and by what was seen; then given: a client that has rosters but waits may change itself. */
+/* Rosters first: one that cannot be given lets nobody in. */
 static sb_status approve(sb_turn *t, const char *id, sb_error *err)
 {
     SB_AUTOPTR(sb_register) reg = NULL;
@@ -115,9 +115,15 @@ static sb_status approve(sb_turn *t, const char *id, sb_error *err)
     sb_client_change change = SB_CLIENT_CHANGE_INIT;
     SB_TRY(pick(t, &rosters, err));
     SB_TRY(open_register(t, &reg, err));
-    SB_TRY(sb_register_approve_seen(reg, id, is_seen, t, err));
     change.give = rosters.items;
-    return rosters.count > 0 ? sb_register_change(reg, id, &change, err) : SB_OK;
+    if (rosters.count > 0)
+        SB_TRY(sb_register_change(reg, id, &change, err));
+    sb_status status = sb_register_approve_seen(reg, id, is_seen, t, err);
+    change.take = rosters.items;
+    change.give = NULL;
+    if (status != SB_OK && rosters.count > 0)
+        (void)sb_register_change(reg, id, &change, NULL); /* who is not let in gets nothing */
+    return status;
 }
 
 void sb_page_admin_approve_do(sb_turn *t)
@@ -270,7 +276,12 @@ void sb_page_admin_keys_do(sb_turn *t)
     sb_error err = SB_ERROR_INIT;
     SB_AUTOPTR(sb_keyset) set = NULL;
     const char *id = client_of(t);
-    bool had = fetch_keys(t, id, &set, &err) == SB_OK;
-    sb_admin_client_page(
-        t, id, &(sb_admin_outcome){.status = 200, .refused = had ? NULL : &err, .fetched = had ? set->jwks : NULL});
+    sb_status status = fetch_keys(t, id, &set, &err);
+    sb_admin_outcome outcome = {.status = 200, .fetched = set ? set->jwks : NULL};
+    if (status != SB_OK)
+        outcome.refused = &err; /* which says what the client's engineer has to mend */
+    if (status == SB_E_NOT_FOUND)
+        refuse(t, id, &err);
+    else
+        sb_admin_client_page(t, id, &outcome);
 }

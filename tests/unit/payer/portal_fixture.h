@@ -29,6 +29,7 @@ static void desk_open(desk *d)
 {
     d->options.base_url = BASE;
     d->options.store = d->store;
+    d->options.pool = d->pool;
     d->options.audit_file = d->audit_file;
     assert_ok(sb_portal_new(&d->options, &d->portal, NULL));
     d->f->options.pages = sb_portal_pages(d->portal);

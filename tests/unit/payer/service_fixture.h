@@ -9,6 +9,7 @@
 #include "../smart/fake_clock.h"
 #include "base/url.h"
 #include "forge.h"
+#include "payer/auth/client_db.h"
 #include "payer/data/generator.h"
 #include "payer/routes/service.h"
 
@@ -31,6 +32,7 @@ typedef struct fixture {
     sb_service_options options;
     sb_jobs_options jobs_options;
     size_t replay_max, grants_max;
+    sb_pool *pool;    /* where clients are; NULL: in memory */
     const char *peer; /* NULL: 192.0.2.1 */
     sb_key *rsa, *other;
     forge forge; /* of client-1 */
@@ -55,6 +57,7 @@ static void fixture_add_client(fixture *f, const char *id, const sb_key *key, co
     assert_ok(sb_jwks_add(jwks, key, NULL));
     sb_client_spec spec = {.id = id, .scope = scope, .jwks = jwks, .state = SB_CLIENT_ACTIVE};
     assert_ok(sb_client_new(&spec, &client, NULL));
+    (void)sb_clients_remove(f->clients, sb_str_from(id), NULL); /* a database has it from before */
     assert_ok(sb_clients_add(f->clients, client, NULL));
 }
 
@@ -67,7 +70,8 @@ static void fixture_open(fixture *f)
     f->jobs_options.clock = &f->clock.clock;
     f->jobs_options.open_files = f->options.open_files;
     assert_ok(sb_jobs_new(&f->jobs_options, &f->jobs, NULL));
-    assert_ok(sb_clients_memory(5, &f->clients, NULL));
+    assert_ok(f->pool ? sb_clients_db(f->pool, &f->clock.clock, &f->clients, NULL)
+                      : sb_clients_memory(5, &f->clients, NULL));
     assert_ok(sb_replay_memory(f->replay_max ? f->replay_max : 1000, &f->replay, NULL));
     assert_ok(sb_grants_memory(&f->clock.clock, LIFETIME, f->grants_max ? f->grants_max : 1000, f->clients, f->replay,
                                &f->grants, NULL));
