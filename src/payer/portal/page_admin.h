@@ -69,8 +69,11 @@ void sb_admin_given(sb_turn *turn, const sb_client *client, const sb_names *give
 /* <form method="post" action="/portal/admin/{what}"> with the session's token and the id of what it is about. */
 void sb_admin_form(sb_turn *turn, const char *what, const char *id);
 /* A page that asks before something is done that cannot be taken back. */
-void sb_admin_ask(sb_turn *turn, const char *title, const char *text, const char *what, const char *id,
-                  const char *button);
+typedef struct sb_admin_question {
+    const char *section, *title, *text, *name, *id; /* of what it is about, by name and id; name NULL: none */
+    const char *what, *button;                      /* as of sb_admin_form() */
+} sb_admin_question;
+void sb_admin_ask(sb_turn *turn, const sb_admin_question *question);
 
 /* Stands for all that can be seen of a client: another text, another client.                               RFC 7592 */
 bool sb_admin_seen(const sb_client *client, char out[SB_PORTAL_SECRET_SIZE]);

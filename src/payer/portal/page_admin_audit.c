@@ -15,6 +15,7 @@
 
 typedef struct rows {
     sb_turn *turn;
+    bool of_one; /* client alone, whose name need not be repeated */
     size_t count;
 } rows;
 
@@ -46,13 +47,15 @@ static void what(sb_turn *t, const json_t *event, bool believed)
     SB_HTML(&t->html, "</div></td>");
 }
 
-static void who(sb_turn *t, const json_t *event)
+static void who(sb_turn *t, const json_t *event, bool of_one)
 {
     const char *client = text_of(event, "client"), *actor = text_of(event, "actor"), *peer = text_of(event, "peer");
     SB_HTML(&t->html, "<td data-label=\"Who\"><div>");
     if (actor[0])
-        SB_HTML(&t->html, "{}{}", actor, client[0] ? ", of client " : "");
-    if (client[0])
+        SB_HTML(&t->html, "{}{}", actor, client[0] && !of_one ? ", of client " : "");
+    else if (of_one)
+        SB_HTML(&t->html, "the client");
+    if (client[0] && !of_one)
         sb_admin_client_link(t, client, NULL);
     SB_HTML(&t->html, "<br><span class=\"soft small\">{}</span></div></td>", peer);
 }
@@ -89,7 +92,7 @@ static sb_status on_event(void *context, const json_t *event, bool believed, sb_
     SB_HTML(&t->html, "<tr>");
     when(t, event);
     what(t, event, believed);
-    who(t, event);
+    who(t, event, r->of_one);
     about(t, event);
     SB_HTML(&t->html, "</tr>");
     return SB_OK;
@@ -97,7 +100,7 @@ static sb_status on_event(void *context, const json_t *event, bool believed, sb_
 
 sb_status sb_admin_events(sb_turn *t, const char *file, const sb_audit_query *query, uint64_t *next, sb_error *err)
 {
-    rows r = {.turn = t};
+    rows r = {.turn = t, .of_one = query->client && query->client[0]};
     *next = 0;
     if (!file) {
         SB_HTML(&t->html,

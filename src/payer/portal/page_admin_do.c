@@ -157,14 +157,20 @@ void sb_page_admin_remove(sb_turn *t)
     sb_status status = sb_client_fresh(t->service, id, &client, &err);
     if (status == SB_OK && !client)
         status = sb_error_set(&err, SB_E_NOT_FOUND, "there is no such client", "none has this id", "look at the list");
-    SB_AUTOFREE title = client ? sb_printf("Remove %s?", client->name[0] ? client->name : client->id) : NULL;
-    if (status != SB_OK)
+    if (status != SB_OK) {
         sb_page_fail(t, &err);
-    else
-        sb_admin_ask(t, title,
-                     "Its tokens end at once, its rosters are taken from it, and it has to register again. What it did "
-                     "stays in the audit log. To shut it out for a while, suspend it.",
-                     "client/remove", id, "Remove it");
+        return;
+    }
+    sb_admin_ask(t,
+                 &(sb_admin_question){.section = "Clients",
+                                      .title = "Remove this client?",
+                                      .text = "Its tokens end at once, its rosters are taken from it, and it has to "
+                                              "register again. What it did stays in the audit log. To shut it out for "
+                                              "a while, suspend it.",
+                                      .name = client->name[0] ? client->name : NULL,
+                                      .id = client->id,
+                                      .what = "client/remove",
+                                      .button = "Remove it"});
 }
 
 static sb_status remove_client(sb_turn *t, const char *id, sb_error *err)

@@ -181,12 +181,20 @@ void sb_page_admin_cancel(sb_turn *t)
         return;
     }
     bool under_way = e->state == SB_JOB_QUEUED || e->state == SB_JOB_RUNNING;
-    SB_AUTOFREE text =
-        sb_printf("It is of the client %s%s%s. %s", e->client, e->group[0] ? ", of the group " : "", e->group,
-                  under_way ? "What was made of it is thrown away; the client is told that it is gone."
-                            : "Its files are gone then; the client has to ask for another.");
-    sb_admin_ask(t, under_way ? "Cancel this export?" : "Delete this export?", text, "exports/cancel", e->id,
-                 under_way ? "Cancel it" : "Delete it");
+    SB_AUTOFREE of = sb_printf("Of %s%s%s", e->client, e->group[0] ? ", group " : "", e->group);
+    sb_admin_question question = {.section = "Exports",
+                                  .title = "Delete this export?",
+                                  .text = "Its files are gone then; the client has to ask for another.",
+                                  .name = of,
+                                  .id = e->id,
+                                  .what = "exports/cancel",
+                                  .button = "Delete it"};
+    if (under_way) {
+        question.title = "Cancel this export?";
+        question.text = "What was made of it is thrown away; the client is told that it is gone.";
+        question.button = "Cancel it";
+    }
+    sb_admin_ask(t, &question);
 }
 
 static sb_status cancel(sb_turn *t, sb_error *err)

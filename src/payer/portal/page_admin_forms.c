@@ -19,12 +19,18 @@ void sb_admin_form(sb_turn *t, const char *what, const char *id)
     SB_HTML(&t->html, "<input type=\"hidden\" name=\"id\" value=\"{}\">", id);
 }
 
-void sb_admin_ask(sb_turn *t, const char *title, const char *text, const char *what, const char *id, const char *button)
+void sb_admin_ask(sb_turn *t, const sb_admin_question *q)
 {
-    sb_page_begin(t, title, NULL);
-    SB_HTML(&t->html, "<div class=\"say\"><h1>{}</h1><p>{}</p><div class=\"actions\">", title, text);
-    sb_admin_form(t, what, id);
-    SB_HTML(&t->html, "<button class=\"danger\">{}</button></form></div></div>", button);
+    sb_page_begin(t, q->title, q->section);
+    SB_HTML(&t->html, "<div class=\"say\"><h1>{}</h1><p>{}{}<code>{}</code></p><p>{}</p><div class=\"actions\">",
+            q->title, q->name, q->name ? ", " : "", q->id, q->text);
+    sb_admin_form(t, q->what, q->id);
+    SB_HTML(&t->html, "<button class=\"danger\">{}</button></form>", q->button);
+    if (strcmp(q->section, "Clients") == 0)
+        SB_HTML(&t->html, "<a class=\"button second\" href=\"/portal/admin/client?id={u}\">Keep it</a></div></div>",
+                q->id);
+    else
+        SB_HTML(&t->html, "<a class=\"button second\" href=\"/portal/admin/exports\">Keep it</a></div></div>");
     sb_page_end(t, 200);
 }
 
