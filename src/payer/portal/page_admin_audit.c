@@ -15,7 +15,7 @@
 
 typedef struct rows {
     sb_turn *turn;
-    bool of_one; /* client alone, whose name need not be repeated */
+    bool of_one; /* client alone, which need not be named; of what was refused it is not known who asked */
     size_t count;
 } rows;
 
@@ -54,7 +54,7 @@ static void who(sb_turn *t, const json_t *event, bool of_one)
     if (actor[0])
         SB_HTML(&t->html, "{}{}", actor, client[0] && !of_one ? ", of client " : "");
     else if (of_one)
-        SB_HTML(&t->html, "the client");
+        SB_HTML(&t->html, "{}", strcmp(text_of(event, "outcome"), "ok") == 0 ? "the client" : "in its name");
     if (client[0] && !of_one)
         sb_admin_client_link(t, client, NULL);
     SB_HTML(&t->html, "<br><span class=\"soft small\">{}</span></div></td>", peer);
