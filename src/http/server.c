@@ -502,6 +502,11 @@ sb_status sb_server_replace_certificate(sb_server *server, const char *cert, con
     return sb_server_tls_replace(server->tls, cert, key, err);
 }
 
+int64_t sb_server_certificate_ends_s(const sb_server *server)
+{
+    return server->tls ? sb_server_tls_ends_s(server->tls) : 0;
+}
+
 unsigned sb_server_port(const sb_server *server)
 {
     return server->port;

@@ -112,6 +112,8 @@ sb_status sb_server_start(sb_server *server, const sb_server_handler *handler, s
 /* Another certificate and key from now on; connections there are keep theirs. SB_E_USAGE: they cannot be used, the old
  * ones stay; or the server has no TLS. */
 sb_status sb_server_replace_certificate(sb_server *server, const char *cert, const char *key, sb_error *err);
+/* When its certificate ends, seconds since 1970; 0: it has none. */
+int64_t sb_server_certificate_ends_s(const sb_server *server);
 /* Takes no more connections, waits for requests under way (not longer than drain_ms), then ends. NULL is fine. */
 void sb_server_free(sb_server *server);
 SB_DEFINE_FREEP(sb_server)

@@ -151,6 +151,20 @@ sb_status sb_server_tls_replace(sb_server_tls *tls, const char *cert, const char
     return SB_OK;
 }
 
+int64_t sb_server_tls_ends_s(sb_server_tls *tls)
+{
+    gnutls_x509_crt_t crt = NULL;
+    int64_t ends_s = 0;
+    (void)pthread_mutex_lock(&lock);
+    identity *id = tls->current; /* lives as long as the server */
+    (void)pthread_mutex_unlock(&lock);
+    if (gnutls_pcert_export_x509(&id->chain[0], &crt) == 0) {
+        ends_s = (int64_t)gnutls_x509_crt_get_expiration_time(crt);
+        gnutls_x509_crt_deinit(crt);
+    }
+    return SB_MAX(ends_s, 0);
+}
+
 /* 0: it cannot be told. */
 static unsigned port_of(gnutls_session_t session)
 {

@@ -24,6 +24,9 @@ sb_status sb_server_tls_check(const char *cert, const char *key, sb_error *err);
 /* On failure the old ones stay. */
 sb_status sb_server_tls_replace(sb_server_tls *tls, const char *cert, const char *key, sb_error *err);
 
+/* When the current certificate ends, seconds since 1970. */
+int64_t sb_server_tls_ends_s(sb_server_tls *tls);
+
 /* For MHD_OPTION_HTTPS_CERT_CALLBACK. */
 int sb_server_tls_retrieve(gnutls_session_t session, const gnutls_datum_t *ca_names, int ca_count,
                            const gnutls_pk_algorithm_t *algorithms, int algorithm_count, gnutls_pcert_st **cert,

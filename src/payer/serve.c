@@ -228,6 +228,7 @@ static sb_status serve_new(const sb_serve_options *options, sb_serve **out, sb_e
 static sb_status open_all(sb_serve *s, sb_error *err)
 {
     const sb_serve_demo *demo = &s->demo;
+    SB_TRY(sb_serve_admin_listen(s, err));
     SB_TRY(listen_on(s, err)); /* before the data, which may take long: an address that is taken is found now */
     SB_TRY(demo->make_data ? demo->make_data(demo->impl, err) : SB_OK);
     SB_TRY(open_audit(s, err));
@@ -237,7 +238,8 @@ static sb_status open_all(sb_serve *s, sb_error *err)
     SB_TRY(demo->add_clients ? demo->add_clients(demo->impl, s->clients, err) : SB_OK);
     SB_TRY(open_data(s, err));
     SB_TRY(open_jobs(s, err));
-    return start_serving(s, err);
+    SB_TRY(start_serving(s, err));
+    return sb_serve_admin_start(s, err); /* last: what is ready is ready whole */
 }
 
 sb_status sb_serve_start_with(const sb_serve_options *options, sb_settings *settings, const sb_serve_demo *demo,
@@ -276,6 +278,7 @@ void sb_serve_stop(sb_serve *s)
 {
     sb_server_free(s->server);
     s->server = NULL;
+    sb_serve_admin_stop(s); /* last: who watches sees the end */
 }
 
 void sb_serve_free(sb_serve *s)
@@ -320,6 +323,5 @@ unsigned sb_serve_port(const sb_serve *serve)
 
 unsigned sb_serve_admin_port(const sb_serve *serve)
 {
-    (void)serve;
-    return 0;
+    return serve->admin_port;
 }

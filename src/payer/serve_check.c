@@ -75,6 +75,14 @@ static void check_registration_token(check *c)
         note(c, SB_SETTINGS_LINE(c->settings, registration_token_file), "auth.registration_token_file", &err);
 }
 
+static void check_admin_token(check *c)
+{
+    sb_digest digest;
+    sb_error err = SB_ERROR_INIT;
+    if (sb_serve_admin_token(c->settings, &digest, &err) != SB_OK)
+        note(c, SB_SETTINGS_LINE(c->settings, admin_token_file), "admin.token_file", &err);
+}
+
 static void check_guard(check *c)
 {
     SB_AUTOPTR(sb_guard) guard = NULL;
@@ -105,6 +113,7 @@ sb_status sb_serve_check(const char *config, sb_serve_mistake_fn *each, void *im
     check_identity(&c);
     check_secrets(&c);
     check_registration_token(&c);
+    check_admin_token(&c);
     check_guard(&c);
     check_data(&c);
     return c.wrong ? SB_E_USAGE : SB_OK;

@@ -5,7 +5,7 @@
 #include "payer/serve_internal.h"
 #include "payer/settings_secret.h"
 
-#define REGISTRATION_TOKEN_MIN 32 /* characters: 128 bits in hex */
+#define SECRET_MIN 32 /* characters: 128 bits in hex */
 
 /* The life of a generation */
 
@@ -141,20 +141,25 @@ sb_status sb_serve_guard(const sb_settings *settings, sb_guard **out, sb_error *
     return sb_guard_new(&options, out, err);
 }
 
-sb_status sb_serve_registration_token(const sb_settings *settings, sb_digest *out, sb_error *err)
+sb_status sb_serve_secret_digest(const char *path, const char *what, sb_digest *out, sb_error *err)
 {
     SB_AUTO(sb_buf) token = SB_BUF_INIT;
-    if (settings->registration != SB_REGISTRATION_TOKEN)
-        return SB_OK;
-    SB_TRY(sb_settings_secret(settings->registration_token_file, &token, err));
-    bool guessable = token.len < REGISTRATION_TOKEN_MIN;
+    SB_TRY(sb_settings_secret(path, &token, err));
+    bool guessable = token.len < SECRET_MIN;
     *out = sb_digest_of(sb_buf_str(&token));
     sb_buf_wipe(&token);
     if (!guessable)
         return SB_OK;
-    return sb_error_set(err, SB_E_USAGE, "the initial access token could be guessed",
-                        "%s: it has less than %d characters", "make one with: openssl rand -hex 32",
-                        settings->registration_token_file, REGISTRATION_TOKEN_MIN);
+    return sb_error_set(err, SB_E_USAGE, what, "%s: it has less than %d characters",
+                        "make one with: openssl rand -hex 32", path, SECRET_MIN);
+}
+
+sb_status sb_serve_registration_token(const sb_settings *settings, sb_digest *out, sb_error *err)
+{
+    if (settings->registration != SB_REGISTRATION_TOKEN)
+        return SB_OK;
+    return sb_serve_secret_digest(settings->registration_token_file, "the initial access token could be guessed", out,
+                                  err);
 }
 
 /* Digests alone are kept of the secrets. */

@@ -3,6 +3,7 @@
  *
  *   serve.c              puts the parts together and takes them apart
  *   serve_generation.c   one reading of the configuration, and the service made of it
+ *   serve_admin.c        the listener for who administers
  *   serve_reload.c       from one generation to the next */
 #ifndef SB_PAYER_SERVE_INTERNAL_H
 #define SB_PAYER_SERVE_INTERNAL_H
@@ -13,6 +14,7 @@
 #include <smartbulk/serve.h>
 
 #include "http/guarded.h"
+#include "payer/admin/admin.h"
 #include "payer/auth/client_db.h"
 #include "payer/auth/grants_db.h"
 #include "payer/ops/audit.h"
@@ -69,6 +71,10 @@ struct sb_serve {
     sb_proxies *proxies;
     sb_server *server; /* NULL once it is stopped */
     unsigned port;
+    sb_admin *admin; /* NULL, as its server: there is none */
+    sb_server *admin_server;
+    sb_digest admin_token;
+    unsigned admin_port;
     char *base_url, *fhir_url;
 };
 
@@ -91,6 +97,15 @@ sb_server_handler sb_generations_handler(sb_serve *serve);
 
 /* Certificate and key that the settings name; the caller wipes `key`, also on failure. */
 sb_status sb_serve_read_identity(const sb_settings *settings, sb_buf *cert, sb_buf *key, sb_error *err);
+/* Where the settings ask for an admin listener: take its address; begin to answer; end. */
+sb_status sb_serve_admin_listen(sb_serve *serve, sb_error *err);
+sb_status sb_serve_admin_start(sb_serve *serve, sb_error *err);
+void sb_serve_admin_stop(sb_serve *serve);
+/* The token that the settings ask for; `out` stays as it is without one. SB_E_USAGE: it cannot be used. */
+sb_status sb_serve_admin_token(const sb_settings *settings, sb_digest *out, sb_error *err);
+/* A secret of a file, by its digest. SB_E_USAGE: it could be guessed, or others may read it. `what` is for errors. */
+sb_status sb_serve_secret_digest(const char *path, const char *what, sb_digest *out, sb_error *err);
+
 /* What key sets by URL may be fetched from. */
 sb_status sb_serve_guard(const sb_settings *settings, sb_guard **out, sb_error *err);
 /* Of the initial access token, where the settings ask for one; else `out` stays as it is. SB_E_USAGE: there is none that

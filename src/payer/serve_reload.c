@@ -31,6 +31,8 @@ static sb_status replace_certificate(sb_serve *s, const sb_settings *set, sb_err
     sb_status status = sb_serve_read_identity(set, &cert, &key, err);
     if (status == SB_OK)
         status = sb_server_replace_certificate(s->server, sb_buf_cstr(&cert), sb_buf_cstr(&key), err);
+    if (status == SB_OK && s->admin_server && sb_server_certificate_ends_s(s->admin_server) > 0)
+        status = sb_server_replace_certificate(s->admin_server, sb_buf_cstr(&cert), sb_buf_cstr(&key), err);
     sb_buf_wipe(&key);
     return status;
 }

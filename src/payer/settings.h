@@ -34,7 +34,7 @@ typedef struct sb_settings {
     sb_settings_list trusted_proxies; /* addresses and networks whose X-Forwarded-For is believed */
     unsigned threads, connections, drain_s;
 
-    char *admin_listen;
+    char *admin_listen, *admin_token_file;
 
     sb_registration_mode registration;
     char *registration_token_file;

@@ -44,11 +44,6 @@ static void check_base_url(const check *r)
         mistake(r, LINE(base_url), "base_url is https, but for loopback addresses"); /* DISC-05 */
 }
 
-static bool is_loopback(const char *address)
-{
-    return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
-}
-
 static void check_listen(const check *r)
 {
     const sb_settings *s = r->settings;
@@ -58,14 +53,18 @@ static void check_listen(const check *r)
         mistake(r, LINE(listen), "listen is missing: an address and a port, such as 127.0.0.1:8443");
     else if (!sb_settings_split_listen(s->listen, address, &port))
         mistake(r, LINE(listen), "listen is a numeric address and a port: 127.0.0.1:8443, [::1]:8443");
-    else if (!s->tls_certificate && !is_loopback(address))
+    else if (!s->tls_certificate && !sb_settings_is_loopback(address))
         mistake(r, LINE(listen),
                 "without tls it would send tokens and claims over a network for all to read: give tls.certificate and "
                 "tls.key, or listen on 127.0.0.1 behind a proxy that has TLS"); /* DISC-05 */
     if (s->admin_listen && !sb_settings_split_listen(s->admin_listen, address, &port))
         mistake(r, LINE(admin_listen), "admin.listen is a numeric address and a port: 127.0.0.1:9443");
-    else if (s->admin_listen && !is_loopback(address))
-        mistake(r, LINE(admin_listen), "admin.listen is a loopback address: who reaches it may administer");
+    else if (s->admin_listen && !sb_settings_is_loopback(address) && (!s->admin_token_file || !s->tls_certificate))
+        mistake(
+            r, LINE(admin_listen),
+            "admin.listen is a loopback address, for who reaches it may administer; or give admin.token_file and tls");
+    if (s->admin_token_file && !s->admin_listen)
+        mistake(r, LINE(admin_token_file), "admin.token_file is of no use without admin.listen");
     if (!s->tls_certificate != !s->tls_key)
         mistake(r, LINE(tls_certificate), "tls.certificate and tls.key belong together");
 }

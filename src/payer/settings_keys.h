@@ -44,6 +44,7 @@ void sb_settings_check(const sb_settings *settings, sb_settings_mistake *each, v
 /* A stranger's text in a message: short, and without what a terminal would obey. */
 const char *sb_settings_shown(sb_str text, char out[64]);
 
+bool sb_settings_is_loopback(const char *address); /* a numeric one */
 /* "127.0.0.1:8443", "[::1]:0" */
 bool sb_settings_split_listen(const char *listen, char address[INET6_ADDRSTRLEN], unsigned *port);
 /* "10.1.2.3", "10.0.0.0/8", "fd00::/8" */

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* admin_clients.c - the register of clients and its rosters, as JSON. */
+#include "fhir/instant.h"
+#include "payer/admin/admin_internal.h"
+#include "payer/data/roster_db.h"
+#include "payer/ops/register.h"
+
+static sb_status open_register(const sb_admin *admin, const sb_server_request *request, sb_register **out,
+                               sb_error *err)
+{
+    sb_register_parts parts = {.pool = admin->o.pool,
+                               .clients = admin->o.clients,
+                               .audit = admin->o.audit,
+                               .clock = admin->o.clock,
+                               .actor = SB_ADMIN_ACTOR,
+                               .peer = request->peer};
+    return sb_register_over(&parts, out, err);
+}
+
+static const char *instant(int64_t s, char out[SB_INSTANT_SIZE])
+{
+    (void)sb_instant_format((sb_instant){s, 0}, out);
+    return out;
+}
+
+static json_t *keys_of(const sb_client_info *c)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list && i < c->key_count; i++)
+        (void)json_array_append_new(
+            list, json_pack("{s:s, s:s, s:s}", "kid", c->keys[i].kid, "alg", c->keys[i].alg, "kind", c->keys[i].kind));
+    return list;
+}
+
+static json_t *groups_of(const sb_client_info *c)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list && i < c->group_count; i++)
+        (void)json_array_append_new(list, json_string(c->groups[i]));
+    return list;
+}
+
+/* The same members as `smartbulk clients show --json` prints. */
+static sb_status add_client(void *impl, const sb_client_info *c, sb_error *err)
+{
+    char created[SB_INSTANT_SIZE], changed[SB_INSTANT_SIZE];
+    SB_AUTOJSON keys = keys_of(c);
+    SB_AUTOJSON groups = groups_of(c);
+    json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s?, s:O, s:O, s:b, s:i, s:s, s:s}", "id", c->id,
+                               "state", c->state, "name", c->name, "contact", c->contact, "scope", c->scope, "profile",
+                               c->profile, "jwksUrl", c->jwks_url, "keys", keys, "groups", groups, "showReasons",
+                               (int)c->show_reasons, "tokensPerMinute", (int)c->tokens_per_minute, "created",
+                               instant(c->created_s, created), "changed", instant(c->changed_s, changed));
+    return object && json_array_append_new(impl, object) == 0 ? SB_OK : sb_error_nomem(err);
+}
+
+void sb_admin_clients(sb_admin *admin, sb_server_request *request, sb_answer *answer)
+{
+    SB_AUTOPTR(sb_register) reg = NULL;
+    SB_AUTOJSON list = json_array();
+    sb_error err = SB_ERROR_INIT;
+    const sb_form_field *state = sb_form_find(&request->target.query, "state");
+    if (open_register(admin, request, &reg, &err) != SB_OK ||
+        sb_register_each(reg, state ? state->value.ptr : NULL, add_client, list, &err) != SB_OK) {
+        sb_admin_error(answer, &err);
+        return;
+    }
+    SB_AUTOJSON body = json_pack("{s:O}", "clients", list);
+    sb_admin_json(answer, 200, body);
+}
+
+void sb_admin_client(sb_admin *admin, sb_server_request *request, sb_answer *answer)
+{
+    SB_AUTOPTR(sb_register) reg = NULL;
+    SB_AUTOJSON list = json_array();
+    sb_error err = SB_ERROR_INIT;
+    if (open_register(admin, request, &reg, &err) != SB_OK ||
+        sb_register_show(reg, request->target.segments[1].ptr, add_client, list, &err) != SB_OK)
+        sb_admin_error(answer, &err);
+    else
+        sb_admin_json(answer, 200, json_array_get(list, 0));
+}
+
+typedef sb_status change_fn(sb_register *reg, const char *id, sb_error *err);
+
+static void change(sb_admin *admin, sb_server_request *request, change_fn *run, sb_answer *answer)
+{
+    SB_AUTOPTR(sb_register) reg = NULL;
+    sb_error err = SB_ERROR_INIT;
+    if (open_register(admin, request, &reg, &err) != SB_OK || run(reg, request->target.segments[1].ptr, &err) != SB_OK)
+        sb_admin_error(answer, &err);
+    else
+        answer->status = 204;
+}
+
+void sb_admin_approve(sb_admin *admin, sb_server_request *request, sb_answer *answer)
+{
+    change(admin, request, sb_register_approve, answer);
+}
+
+void sb_admin_suspend(sb_admin *admin, sb_server_request *request, sb_answer *answer)
+{
+    change(admin, request, sb_register_suspend, answer);
+}
+
+void sb_admin_remove(sb_admin *admin, sb_server_request *request, sb_answer *answer)
+{
+    change(admin, request, sb_register_remove, answer);
+}
+
+/* Rosters */
+
+static sb_status add_roster(void *context, const sb_roster_row *row, sb_error *err)
+{
+    char changed[SB_INSTANT_SIZE];
+    json_t *object = json_pack("{s:s, s:s, s:I, s:s}", "id", row->id, "name", row->name, "members",
+                               (json_int_t)row->members, "changed", instant(row->changed_s, changed));
+    return object && json_array_append_new(context, object) == 0 ? SB_OK : sb_error_nomem(err);
+}
+
+void sb_admin_rosters(sb_admin *admin, sb_server_request *request, sb_answer *answer)
+{
+    SB_AUTO(sb_lease) lease = SB_LEASE_INIT;
+    SB_AUTOJSON list = json_array();
+    sb_error err = SB_ERROR_INIT;
+    int64_t opted_out = 0;
+    (void)request;
+    if (sb_lease_take(&lease, admin->o.pool, &err) != SB_OK ||
+        sb_roster_each(lease.db, add_roster, list, &err) != SB_OK ||
+        sb_opt_out_count(lease.db, &opted_out, &err) != SB_OK) {
+        sb_admin_error(answer, &err);
+        return;
+    }
+    SB_AUTOJSON body = json_pack("{s:O, s:I}", "rosters", list, "optedOut", (json_int_t)opted_out);
+    sb_admin_json(answer, 200, body);
+}
