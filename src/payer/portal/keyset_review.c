@@ -2,6 +2,7 @@
 /* keyset_review.c - each key by itself, then beside those before it; the whole set last, by who judges sets. */
 #include "payer/portal/keyset_review.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -60,13 +61,22 @@ SB_PRINTF(3, 4) static void say(sb_review_line *line, sb_review_mark mark, const
     va_start(args, fmt);
     (void)vsnprintf(line->text + len, sizeof(line->text) - len, fmt, args);
     va_end(args);
+    line->text[len] = (char)toupper((unsigned char)line->text[len]); /* errors are clauses */
     line->mark = SB_MAX(line->mark, mark);
+}
+
+static void say_error(sb_review_line *line, sb_review_mark mark, const sb_error *why)
+{
+    say(line, mark, "%.300s.", why->why);
+    say(line, mark, "%.300s.", why->fix);
 }
 
 sb_status sb_keyset_review_error(const sb_error *why, sb_keyset_review *out, sb_error *err)
 {
     SB_TRY(begin(out, err));
-    say(add(out, SB_REVIEW_BAD, "%.150s", why->what), SB_REVIEW_BAD, "%.300s. %.300s", why->why, why->fix);
+    sb_review_line *line = add(out, SB_REVIEW_BAD, "%.150s", why->what);
+    line->title[0] = (char)toupper((unsigned char)line->title[0]);
+    say_error(line, SB_REVIEW_BAD, why);
     return SB_OK;
 }
 
@@ -134,12 +144,10 @@ static sb_status review_entry(reader *r, const json_t *entry, size_t number, sb_
     case SB_E_NOMEM:
         return sb_error_nomem(err);
     case SB_E_NOT_FOUND:
-        say(add(r->out, SB_REVIEW_WARN, "Key %zu is passed over", number), SB_REVIEW_WARN, "%.200s. %.200s.", why.why,
-            why.fix);
+        say_error(add(r->out, SB_REVIEW_WARN, "Key %zu is passed over", number), SB_REVIEW_WARN, &why);
         return SB_OK;
     default:
-        say(add(r->out, SB_REVIEW_BAD, "Key %zu cannot be used", number), SB_REVIEW_BAD, "%.300s. %.200s.", why.why,
-            why.fix);
+        say_error(add(r->out, SB_REVIEW_BAD, "Key %zu cannot be used", number), SB_REVIEW_BAD, &why);
         return SB_OK;
     }
     sb_review_line *line = describe(r, key, number);
@@ -196,7 +204,7 @@ static sb_status judge(const json_t *root, reader *r, sb_jwks **jwks, sb_error *
         return sb_error_nomem(err);
     if (sb_jwks_parse(sb_str_from(text), &set, NULL, &why) != SB_OK) {
         if (!any_bad(r->out))
-            say(add(r->out, SB_REVIEW_BAD, "%.150s", why.what), SB_REVIEW_BAD, "%.300s. %.300s.", why.why, why.fix);
+            say_error(add(r->out, SB_REVIEW_BAD, "%.150s", why.what), SB_REVIEW_BAD, &why);
         return why.code == SB_E_NOMEM ? sb_error_nomem(err) : SB_OK;
     }
     if (r->of_use == 0) {

@@ -19,8 +19,10 @@ static void menu(sb_turn *t, const char *section)
 {
     SB_HTML(&t->html, "<nav aria-label=\"Portal\">");
     ITEM("/portal", "Overview");
-    if (t->signed_in)
+    if (t->signed_in) {
         ITEM("/portal/clients", "My clients");
+        ITEM("/portal/debugger", "Token debugger");
+    }
     if (sb_visitor_administers(t)) {
         ITEM("/portal/admin", "Clients");
         ITEM("/portal/admin/rosters", "Rosters");

@@ -11,21 +11,12 @@ void sb_own_clients_cleanup(sb_own_clients *own)
     *own = (sb_own_clients)SB_OWN_CLIENTS_INIT;
 }
 
-/* The very client that was registered: one of that id which was made later is another's. In a process that has not
- * heard of it yet, the database has it, where all are read for one (`fresh`). NULL: it was removed. */
-static sb_status find_one(sb_service *service, const char *id, int64_t created_s, bool fresh, sb_client **out,
-                          sb_error *err)
+/* The very client that was registered: one of that id which was made later is another's. */
+static void take(sb_client *client, int64_t created_s, sb_client **out)
 {
-    SB_AUTOPTR(sb_client) client = NULL;
-    SB_TRY(sb_clients_find(service->o.clients, sb_str_from(id), &client, err));
-    if (!client && fresh)
-        SB_TRY(sb_client_fresh(service, id, &client, err));
-    *out = NULL;
-    if (client && client->created_s == created_s) {
-        *out = client;
-        client = NULL;
-    }
-    return SB_OK;
+    *out = client && client->created_s == created_s ? client : NULL;
+    if (!*out)
+        sb_client_free(client);
 }
 
 static int newest_first(const void *a, const void *b)
@@ -44,7 +35,8 @@ sb_status sb_own_clients_load(const sb_turn *t, sb_own_clients *out, sb_error *e
         return sb_error_nomem(err);
     for (size_t i = 0; i < owned.count; i++) {
         sb_client *client = NULL;
-        SB_TRY(find_one(t->service, owned.items[i].client_id, owned.items[i].created_s, false, &client, err));
+        SB_TRY(sb_clients_find(t->service->o.clients, sb_str_from(owned.items[i].client_id), &client, err));
+        take(client, owned.items[i].created_s, &client);
         if (client)
             out->items[out->count++] = client;
     }
@@ -58,8 +50,11 @@ sb_status sb_own_client_find(const sb_turn *t, const char *id, sb_client **out, 
     *out = NULL;
     SB_TRY(sb_portal_owned_of(t->portal->o.store, t->person.who, &owned, err));
     for (size_t i = 0; i < owned.count && !*out; i++) {
-        if (strcmp(owned.items[i].client_id, id) == 0)
-            SB_TRY(find_one(t->service, id, owned.items[i].created_s, true, out, err));
+        sb_client *client = NULL;
+        if (strcmp(owned.items[i].client_id, id) != 0)
+            continue;
+        SB_TRY(sb_client_fresh(t->service, id, &client, err));
+        take(client, owned.items[i].created_s, out);
     }
     return *out ? SB_OK
                 : sb_error_set(err, SB_E_NOT_FOUND, "there is no such client", "none of yours has this id",

@@ -19,7 +19,7 @@ void sb_own_clients_cleanup(sb_own_clients *own); /* safe to repeat */
 
 /* `out` is SB_OWN_CLIENTS_INIT. A client that another process changed may be shown some seconds late. */
 sb_status sb_own_clients_load(const sb_turn *turn, sb_own_clients *out, sb_error *err);
-/* *out is a reference. SB_E_NOT_FOUND: there is none, or it is another's: as much work is done, and the same is said. */
+/* As the database has it now. *out is a reference. SB_E_NOT_FOUND: there is none, or it is another's: as much work is done, and the same is said. */
 sb_status sb_own_client_find(const sb_turn *turn, const char *id, sb_client **out, sb_error *err);
 
 #endif

@@ -126,8 +126,9 @@ static void show(sb_turn *t, const draft *d, unsigned status)
           d->name, d->name_problem);
     field(t, "contact", "Contact", "An address to write to when something is wrong with it.", d->contact,
           d->contact_problem);
-    field(t, "scope", "Scope", "The most it will ever ask for, apart by spaces. All of what can be had is filled in.",
-          d->scope, d->scope_problem);
+    field(t, "scope", "Scope", "The most it will ever ask for, with spaces between.", d->scope, d->scope_problem);
+    if (d->registration.scope && strcmp(d->registration.scope, d->scope) != 0)
+        SB_HTML(&t->html, "<p class=\"hint\">Of this can be had: <code>{}</code></p>", d->registration.scope);
     SB_HTML(&t->html, "</section>");
     keys(t, d);
     SB_HTML(&t->html, "<div class=\"actions\"><button name=\"do\" value=\"register\">Register</button>"

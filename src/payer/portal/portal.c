@@ -4,10 +4,12 @@
 #include "payer/portal/portal.h"
 
 #include "base/url.h"
+#include "jose/jws.h"
 #include "payer/portal/portal_internal.h"
 
-#define FORM_MAX ((size_t)16 * 1024)                        /* names, choices */
-#define KEYS_MAX (FORM_MAX + (size_t)3 * SB_JWKS_MAX_BYTES) /* and a key set, percent-encoded */
+#define FORM_MAX      ((size_t)16 * 1024)                        /* names, choices */
+#define KEYS_MAX      (FORM_MAX + (size_t)3 * SB_JWKS_MAX_BYTES) /* and a key set, percent-encoded */
+#define ASSERTION_MAX (4 * (size_t)SB_JWS_MAX_BYTES)             /* one that is too long is looked at, too */
 
 static const sb_page pages[] = {
     {"GET", "", sb_page_root, 0, SB_NEED_NOBODY, "portal"},
@@ -20,6 +22,8 @@ static const sb_page pages[] = {
     {"GET", "portal/clients", sb_page_clients, 0, SB_NEED_SOMEBODY, "portal_clients"},
     {"GET", "portal/clients/new", sb_page_register, 0, SB_NEED_SOMEBODY, "portal_register"},
     {"POST", "portal/clients/new", sb_page_register_do, KEYS_MAX, SB_NEED_SOMEBODY, "portal_register"},
+    {"GET", "portal/debugger", sb_page_debugger, 0, SB_NEED_SOMEBODY, "portal_debugger"},
+    {"POST", "portal/debugger", sb_page_debugger_do, ASSERTION_MAX, SB_NEED_SOMEBODY, "portal_debugger"},
     {"GET", "portal/client", sb_page_client, 0, SB_NEED_SOMEBODY, "portal_client"},
     {"GET", "portal/admin", sb_page_admin_clients, 0, SB_NEED_ADMINISTRATOR, "portal_admin"},
     {"GET", "portal/admin/client", sb_page_admin_client, 0, SB_NEED_ADMINISTRATOR, "portal_admin"},

@@ -95,6 +95,7 @@ sb_page_fn sb_page_admin_clients, sb_page_admin_client, sb_page_admin_rosters, s
 sb_page_fn sb_page_admin_approve_do, sb_page_admin_suspend_do, sb_page_admin_give_do, sb_page_admin_take_do,
     sb_page_admin_change_do, sb_page_admin_keys_do, sb_page_admin_remove, sb_page_admin_remove_do, sb_page_admin_cancel,
     sb_page_admin_cancel_do;
+sb_page_fn sb_page_debugger, sb_page_debugger_do;
 sb_page_fn sb_page_clients, sb_page_client, sb_page_register, sb_page_register_do;
 sb_page_fn sb_page_sign_in, sb_page_sign_in_do, sb_page_sign_out_do;
 
