@@ -85,7 +85,7 @@ def with_desk(t, test, **settings):
         test(desk)
     finally:
         desk.browser.end()
-    expected = [c for c in desk.browser.complaints if "status of 4" in c]  # a refusal that was asked for
+    expected = [c for c in desk.browser.complaints if "status of 4" in c or "status of 503" in c]  # as asked for
     assert desk.browser.complaints == expected, desk.browser.complaints
 
 
@@ -118,10 +118,21 @@ def test_who_is_approved_gets_the_rosters_that_were_chosen_and_no_others(t):
     with_desk(t, approve)
 
 
-def test_on_postgresql_too(t):
+def test_on_postgresql_too_and_without_it_nothing_is_shown_and_nothing_done(t):
+    def test(d):
+        approve(d)
+        database.stop()
+        try:
+            for path in PAGES:
+                d.browser.open(d.serve.base_url + "/portal/admin" + path)
+                assert d.browser.status == 503, d.browser.text()
+                d.see("This cannot be had just now")
+                assert str(database.dir) not in d.browser.text()
+        finally:
+            database.start()
     database = Postgres(t)
     try:
-        with_desk(t, approve, database=database.url)
+        with_desk(t, test, database=database.url)
     finally:
         for serve in t.serves:
             serve.end()
@@ -242,3 +253,24 @@ def test_every_page_is_whole_on_a_desktop_and_on_a_phone_in_light_and_dark(t):
                 name = path.replace("/", "-").replace(waits.client_id, "waits").replace(active.client_id, "active")
                 d.picture(f"{width}{name.replace('?id=', '-')}")
     with_desk(t, test)
+
+
+def test_in_the_sandbox_every_client_has_every_group_and_no_roster_is_given(t):
+    if not browser.find():
+        t.skip("there is no chromium")
+    sandbox = t.sandbox("--patients", "3", tls=False)
+    partner = Partner(t, sandbox)
+    b = browser.Browser(t.dir / "home" / "chromium", scripts=False)
+    try:
+        b.open(sandbox.about["portalLink"])
+        b.button("Sign in")
+        for path in PAGES + (f"/client?id={partner.client_id}",):
+            b.open(sandbox.url.removesuffix("/fhir") + "/portal/admin" + path)
+            assert b.status == 200, (path, b.text())
+        assert "every client may use every group" in b.text() and "Give these rosters" not in b.text(), b.text()
+        b.picture(t.dir / "sandbox.png")
+        b.button("Suspend")
+        assert partner.ask_token(partner.assertion()).status == 401
+    finally:
+        b.end()
+    assert not b.complaints, b.complaints

@@ -189,7 +189,8 @@ sb_status sb_roster_each(sb_db *db, sb_roster_visit *visit, void *context, sb_er
     bool row;
     SB_TRY(sb_db_cached(db,
                         "SELECT r.id, r.name, (SELECT count(*) FROM roster_members m WHERE m.roster_id = r.id),"
-                        " r.changed_s FROM rosters r ORDER BY r.id",
+                        " (SELECT count(*) FROM roster_members m JOIN opt_outs o ON o.patient_id = m.patient_id"
+                        " WHERE m.roster_id = r.id), r.changed_s FROM rosters r ORDER BY r.id",
                         &stmt, err));
     for (;;) {
         SB_TRY(sb_stmt_step(stmt, &row, err));
@@ -198,7 +199,8 @@ sb_status sb_roster_each(sb_db *db, sb_roster_visit *visit, void *context, sb_er
         sb_roster_row one = {.id = sb_stmt_str(stmt, 0).ptr,
                              .name = sb_stmt_str(stmt, 1).ptr,
                              .members = sb_stmt_i64(stmt, 2),
-                             .changed_s = sb_stmt_i64(stmt, 3)};
+                             .opted_out = sb_stmt_i64(stmt, 3),
+                             .changed_s = sb_stmt_i64(stmt, 4)};
         sb_status status = visit(context, &one, err);
         if (status != SB_OK) {
             sb_stmt_reset(stmt);

@@ -30,7 +30,8 @@ sb_status sb_roster_take(sb_db *db, const char *client, sb_str roster, sb_error 
 /* One roster, for an administrator's eyes. Borrowed until the visitor returns. */
 typedef struct sb_roster_row {
     const char *id, *name;
-    int64_t members; /* as loaded: who opted out, or is not yet or no longer a member, included */
+    int64_t members;   /* as loaded: who opted out, or is not yet or no longer a member, included */
+    int64_t opted_out; /* of them */
     int64_t changed_s;
 } sb_roster_row;
 

@@ -8,7 +8,7 @@
 
 typedef struct roster {
     char *id, *name;
-    int64_t members, changed_s;
+    int64_t members, opted_out, changed_s;
     sb_names clients; /* the first that it is for */
     int64_t more;     /* of them */
 } roster;
@@ -44,6 +44,7 @@ static sb_status look_at(void *context, const sb_roster_row *row, sb_error *err)
     *r = (roster){.id = sb_str_dup(sb_str_from(row->id)),
                   .name = sb_str_dup(sb_str_from(row->name)),
                   .members = row->members,
+                  .opted_out = row->opted_out,
                   .changed_s = row->changed_s};
     return r->id && r->name ? SB_OK : sb_error_nomem(err);
 }
@@ -91,6 +92,8 @@ static void row(sb_turn *t, const roster *r)
             "<td class=\"number\" data-label=\"Members\">",
             r->name, r->id);
     sb_admin_number(t, r->members);
+    SB_HTML(&t->html, "</td><td class=\"number\" data-label=\"Opted out\">");
+    sb_admin_number(t, r->opted_out);
     SB_HTML(&t->html, "</td><td data-label=\"For\"><div>");
     for_whom(t, r);
     SB_HTML(&t->html, "</div></td><td data-label=\"Loaded\">");
@@ -109,9 +112,9 @@ static void list(sb_turn *t, const listing *l)
                 l->all > 0 ? " that fits" : ". Load them with: smartbulk load --groups");
         return;
     }
-    SB_HTML(&t->html,
-            "<div class=\"table\"><table><thead><tr><th>Roster</th><th class=\"number\">Members</th><th>For</th>"
-            "<th>Loaded</th></tr></thead><tbody>");
+    SB_HTML(&t->html, "<div class=\"table\"><table><thead><tr><th>Roster</th><th class=\"number\">Members</th><th "
+                      "class=\"number\">Opted out</th><th>For</th>"
+                      "<th>Loaded</th></tr></thead><tbody>");
     for (size_t i = 0; i < l->count; i++)
         row(t, &l->rows[i]);
     SB_HTML(&t->html, "</tbody></table></div>");

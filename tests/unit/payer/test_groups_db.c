@@ -235,11 +235,55 @@ static void an_export_is_of_the_members_of_the_moment(database *d)
     close_setting(&s);
 }
 
+/* "north 3/1 acme omni, south 1/0 omni" */
+typedef struct overview {
+    sb_buf text;
+    char ids[2][8];
+    size_t count;
+} overview;
+
+static sb_status on_roster(void *context, const sb_roster_row *row, sb_error *err)
+{
+    overview *o = context;
+    (void)err;
+    assert_true(o->count < 2);
+    (void)snprintf(o->ids[o->count++], sizeof(o->ids[0]), "%s", row->id);
+    assert_int_equal(row->changed_s, NOW_S);
+    assert_true(sb_buf_printf(&o->text, "%s '%s' %d/%d, ", row->id, row->name, (int)row->members, (int)row->opted_out));
+    return SB_OK;
+}
+
+static sb_status on_name(void *context, const char *name, sb_error *err)
+{
+    (void)err;
+    assert_true(sb_buf_printf(context, "%s ", name));
+    return SB_OK;
+}
+
+static void an_administrator_sees_how_many_and_for_whom(database *d)
+{
+    setting s;
+    overview o = {.text = SB_BUF_INIT};
+    open_setting(&s, d);
+    opt_out(&s, "2");
+    opt_out(&s, "9");
+    SB_AUTO(sb_lease) lease = SB_LEASE_INIT;
+    assert_ok(sb_lease_take(&lease, s.pool, NULL));
+    assert_ok(sb_roster_each(lease.db, on_roster, &o, NULL));
+    for (size_t i = 0; i < o.count; i++)
+        assert_ok(sb_roster_each_client(lease.db, sb_str_from(o.ids[i]), on_name, &o.text, NULL));
+    assert_string_equal(sb_buf_cstr(&o.text), "north 'The north' 3/1, south 'south' 1/0, acme omni omni ");
+    sb_buf_cleanup(&o.text);
+    sb_lease_cleanup(&lease);
+    close_setting(&s);
+}
+
 ON_BOTH(a_client_finds_its_groups_and_no_others)
 ON_BOTH(a_search_asks_for_names_identifiers_and_characteristics)
 ON_BOTH(a_group_shows_who_is_a_member_now_and_did_not_say_no)
 ON_BOTH(another_ones_group_is_not_there)
 ON_BOTH(an_export_is_of_the_members_of_the_moment)
+ON_BOTH(an_administrator_sees_how_many_and_for_whom)
 
 int main(void)
 {
@@ -249,6 +293,7 @@ int main(void)
         BOTH(a_group_shows_who_is_a_member_now_and_did_not_say_no),
         BOTH(another_ones_group_is_not_there),
         BOTH(an_export_is_of_the_members_of_the_moment),
+        BOTH(an_administrator_sees_how_many_and_for_whom),
     };
     return cmocka_run_group_tests(tests, databases_start, databases_stop);
 }

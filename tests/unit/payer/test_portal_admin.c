@@ -281,12 +281,37 @@ static void rosters_are_counted_and_nobody_in_them_is_named(void **state)
     look(d, "/portal/admin/rosters", &r);
     assert_contains(r.body, "North &lt;clinic&gt;");
     assert_contains(r.body, "data-label=\"Members\">2</td>");
+    assert_contains(r.body, "data-label=\"Opted out\">1</td>");
     assert_contains(r.body, "<a href=\"/portal/admin/client?id=acme\">Acme &amp; Sons</a>");
     assert_contains(r.body, "<b>1</b><span>members who opted out</span>");
     assert_null(strstr(r.body, "member-1"));
     look(d, "/portal/admin/rosters?words=south", &r);
     assert_contains(r.body, "roster-8");
     assert_null(strstr(r.body, "roster-7"));
+}
+
+static void rosters_that_are_too_many_to_list_are_given_by_their_ids(void **state)
+{
+    desk *d = *state;
+    SB_AUTO(reply) r = REPLY_INIT;
+    for (int i = 0; i < 105; i++) {
+        SB_AUTOFREE sql = sb_printf("INSERT INTO rosters VALUES ('a-%03d', 'A', '{}', 5)", i);
+        exec(d, sql);
+    }
+    look(d, "/portal/admin/client?id=client-1", &r);
+    assert_contains(r.body, "value=\"a-099\"");
+    assert_null(strstr(r.body, "value=\"a-100\""));
+    assert_contains(r.body, "name=\"more\"");
+    send_form(d, "/portal/admin/client/give", "id=client-1&roster=a-001&more=a-104", &r);
+    assert_int_equal(r.status, 303);
+    expect_client(d, "client-1", "active a-001 a-104");
+    SB_AUTO(sb_buf) many = SB_BUF_INIT;
+    assert_true(sb_buf_add_cstr(&many, "id=client-1&more="));
+    for (int i = 0; i < 300; i++)
+        assert_true(sb_buf_add_cstr(&many, "x+"));
+    send_form(d, "/portal/admin/client/give", sb_buf_cstr(&many), &r);
+    assert_int_equal(r.status, 409);
+    assert_contains(r.body, "too many for one form");
 }
 
 static size_t count_of(const char *text, const char *part)
@@ -503,6 +528,7 @@ int main(void)
         TEST(what_a_client_may_have_can_be_changed_and_a_mistake_changes_nothing),
         TEST(what_a_client_says_of_itself_does_nothing_on_a_page),
         TEST(rosters_are_counted_and_nobody_in_them_is_named),
+        TEST(rosters_that_are_too_many_to_list_are_given_by_their_ids),
         TEST(many_clients_come_in_pages_and_can_be_searched),
         TEST(keys_behind_a_url_are_fetched_to_be_looked_at),
         TEST(an_export_is_seen_and_ended_whosever_it_is),
