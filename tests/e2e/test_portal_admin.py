@@ -259,6 +259,7 @@ def test_in_the_sandbox_every_client_has_every_group_and_no_roster_is_given(t):
     if not browser.find():
         t.skip("there is no chromium")
     sandbox = t.sandbox("--patients", "3", tls=False)
+    sandbox.ca = None
     partner = Partner(t, sandbox)
     b = browser.Browser(t.dir / "home" / "chromium", scripts=False)
     try:

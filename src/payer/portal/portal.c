@@ -14,8 +14,8 @@
 static const sb_page pages[] = {
     {"GET", "", sb_page_root, 0, SB_NEED_NOBODY, "portal"},
     {"GET", "portal", sb_page_home, 0, SB_NEED_NOBODY, "portal"},
-    {"GET", "portal/style.css", sb_page_style, 0, SB_NEED_NOBODY, "portal"},
-    {"GET", "portal/icon.svg", sb_page_icon, 0, SB_NEED_NOBODY, "portal"},
+    {"GET", "portal/style.css", sb_page_style, 0, SB_NEED_NOTHING, "portal"},
+    {"GET", "portal/icon.svg", sb_page_icon, 0, SB_NEED_NOTHING, "portal"},
     {"GET", "portal/sign-in", sb_page_sign_in, 0, SB_NEED_NOBODY, "portal_sign_in"},
     {"POST", "portal/sign-in", sb_page_sign_in_do, FORM_MAX, SB_NEED_NOBODY, "portal_sign_in"},
     {"POST", "portal/sign-out", sb_page_sign_out_do, FORM_MAX, SB_NEED_SOMEBODY, "portal_sign_out"},
@@ -92,6 +92,10 @@ static void run(sb_service *service, sb_server_request *request, sb_visit *visit
     const sb_page *page = &pages[visit->route - portal->routes];
     SB_AUTO(turn) t = {.portal = portal, .service = service, .request = request, .visit = visit, .answer = answer};
     harden(answer);
+    if (page->need == SB_NEED_NOTHING) {
+        page->run(&t);
+        return;
+    }
     if (!sb_visitor_find(&t) || !let_in(&t, page))
         return;
     if (strcmp(page->method, "POST") == 0 && !sb_visitor_meant(&t))

@@ -35,6 +35,7 @@ typedef struct sb_turn {
 typedef void sb_page_fn(sb_turn *turn);
 
 typedef enum sb_page_need {
+    SB_NEED_NOTHING, /* the same for everybody: nobody is looked up, so it is there without the database */
     SB_NEED_NOBODY,
     SB_NEED_SOMEBODY,
     SB_NEED_ADMINISTRATOR,
