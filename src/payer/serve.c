@@ -85,7 +85,12 @@ static sb_status open_stores(sb_serve *s, sb_error *err)
                                    .lifetime_s = s->settings->token_lifetime_s,
                                    .tokens_max = TOKENS_MAX,
                                    .used_max = USED_MAX};
-    return sb_grants_db(&grants, &s->grants, err);
+    sb_grants *kept = NULL;
+    SB_TRY(sb_grants_db(&grants, &kept, err));
+    if (s->settings->token_format == SB_TOKEN_JWT)
+        return sb_serve_signed_tokens(s, kept, &s->grants, err);
+    s->grants = kept;
+    return SB_OK;
 }
 
 static sb_status open_data(sb_serve *s, sb_error *err)
@@ -292,6 +297,7 @@ void sb_serve_free(sb_serve *s)
     sb_generation_release(s->current);
     sb_jobs_free(s->jobs);
     sb_grants_free(s->grants);
+    sb_server_keys_free(s->server_keys);
     sb_rates_free(s->rates);
     sb_clients_free(s->clients);
     sb_groups_free(s->groups);

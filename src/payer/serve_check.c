@@ -83,6 +83,15 @@ static void check_admin_token(check *c)
         note(c, SB_SETTINGS_LINE(c->settings, admin_token_file), "admin.token_file", &err);
 }
 
+static void check_token_secret(check *c)
+{
+    SB_AUTO(sb_buf) secret = SB_BUF_INIT;
+    sb_error err = SB_ERROR_INIT;
+    if (c->settings->token_format == SB_TOKEN_JWT && sb_serve_token_secret(c->settings, &secret, &err) != SB_OK)
+        note(c, SB_SETTINGS_LINE(c->settings, token_key_file), "auth.token_key_file", &err);
+    sb_buf_wipe(&secret);
+}
+
 static void check_guard(check *c)
 {
     SB_AUTOPTR(sb_guard) guard = NULL;
@@ -114,6 +123,7 @@ sb_status sb_serve_check(const char *config, sb_serve_mistake_fn *each, void *im
     check_secrets(&c);
     check_registration_token(&c);
     check_admin_token(&c);
+    check_token_secret(&c);
     check_guard(&c);
     check_data(&c);
     return c.wrong ? SB_E_USAGE : SB_OK;

@@ -189,6 +189,7 @@ static sb_status open_service(sb_generation *g, sb_error *err)
                                   .clients = s->clients,
                                   .keys = s->keys,
                                   .grants = s->grants,
+                                  .server_keys = s->server_keys,
                                   .rates = s->rates,
                                   .introspectors = g->introspectors,
                                   .introspector_count = set->resource_server_count,

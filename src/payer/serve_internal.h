@@ -4,7 +4,8 @@
  *   serve.c              puts the parts together and takes them apart
  *   serve_generation.c   one reading of the configuration, and the service made of it
  *   serve_admin.c        the listener for who administers
- *   serve_reload.c       from one generation to the next */
+ *   serve_reload.c       from one generation to the next
+ *   serve_tokens.c       tokens that are signed, where the configuration asks for them */
 #ifndef SB_PAYER_SERVE_INTERNAL_H
 #define SB_PAYER_SERVE_INTERNAL_H
 
@@ -17,6 +18,7 @@
 #include "payer/admin/admin.h"
 #include "payer/auth/client_db.h"
 #include "payer/auth/grants_db.h"
+#include "payer/auth/grants_jwt.h"
 #include "payer/ops/audit.h"
 #include "payer/portal/portal.h"
 #include "payer/routes/service.h"
@@ -65,6 +67,7 @@ struct sb_serve {
     sb_jobs *jobs;
     sb_clients *clients;
     sb_jwks_cache *keys;
+    sb_server_keys *server_keys; /* NULL: tokens are opaque */
     sb_grants *grants;
     sb_rates *rates;
     sb_portal_store *portal_store;
@@ -111,5 +114,10 @@ sb_status sb_serve_guard(const sb_settings *settings, sb_guard **out, sb_error *
 /* Of the initial access token, where the settings ask for one; else `out` stays as it is. SB_E_USAGE: there is none that
  * could be used. */
 sb_status sb_serve_registration_token(const sb_settings *settings, sb_digest *out, sb_error *err);
+
+/* Of what seals the keys that sign tokens: the caller wipes `out`. SB_E_USAGE: there is none that could be used. */
+sb_status sb_serve_token_secret(const sb_settings *settings, sb_buf *out, sb_error *err);
+/* The grants whose tokens are signed, over those beneath, which it takes over, also on failure. */
+sb_status sb_serve_signed_tokens(sb_serve *serve, sb_grants *beneath, sb_grants **out, sb_error *err);
 
 #endif

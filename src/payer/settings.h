@@ -42,6 +42,9 @@ typedef struct sb_settings {
     sb_settings_list algorithms;
     unsigned token_lifetime_s;
     sb_token_format token_format;
+    char *token_key_file; /* what the keys that sign tokens are sealed by */
+    char *token_audience; /* of signed ones; NULL: the FHIR base */
+    unsigned token_key_days;
     unsigned tokens_per_minute;                   /* of one client; 0: no limit */
     unsigned failures_burst, failures_per_minute; /* of one address                                          AUTH-11 */
     sb_settings_list jwks_networks; /* private networks where JWKS URLs may be                            AUTH-08 */

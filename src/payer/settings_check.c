@@ -100,6 +100,8 @@ static void check_auth(const check *r)
     }
     if (s->registration == SB_REGISTRATION_TOKEN && !s->registration_token_file)
         mistake(r, LINE(registration), "auth.registration is token: give auth.registration_token_file, too");
+    if (s->token_format == SB_TOKEN_JWT && !s->token_key_file)
+        mistake(r, LINE(token_format), "auth.token_format is jwt: give auth.token_key_file, too: what seals its keys");
     check_scope(r);
     check_networks(r, &s->jwks_networks, LINE(jwks_networks), "auth.jwks_networks");
 }

@@ -340,7 +340,7 @@ static sb_status update(sb_db *db, const void *subject, sb_error *err)
 /* Its tokens end with it, and its rosters are nobody's. */
 static sb_status delete (sb_db *db, const void *subject, sb_error *err)
 {
-    static const char *const all[] = {"DELETE FROM tokens WHERE client_id = ?1",
+    static const char *const all[] = {"DELETE FROM tokens WHERE client_id = ?1 AND revoked = 0",
                                       "DELETE FROM roster_clients WHERE client_id = ?1",
                                       "DELETE FROM clients WHERE id = ?1"};
     for (size_t i = 0; i < SB_ARRAY_LEN(all); i++) {

@@ -68,41 +68,48 @@ unsigned sb_grants_lifetime_s(const sb_grants *grants)
     return grants->lifetime_s;
 }
 
-static void draw(char token[SB_ACCESS_TOKEN_SIZE])
+bool sb_grants_draw(sb_buf *token, sb_digest *digest)
 {
     unsigned char random[32];
     sb_random_bytes(random, sizeof(random));
-    sb_base64url_encode_to(random, sizeof(random), token);
-    token[SB_ACCESS_TOKEN_SIZE - 1] = '\0';
+    bool ok = sb_base64url_encode(random, sizeof(random), token);
     sb_wipe(random, sizeof(random));
+    if (ok)
+        *digest = sb_digest_of(sb_buf_str(token)); /* a table of digests tells a timer nothing of the tokens */
+    return ok;
 }
 
-sb_issue_answer sb_grants_issue(sb_grants *grants, const sb_issue *issue, char token[SB_ACCESS_TOKEN_SIZE])
+/* The register is asked each time, for it is in memory: who was suspended a moment ago has no token any more. */
+sb_status sb_grant_client_is_active(sb_clients *clients, const sb_grant *grant, bool *active, sb_error *err)
 {
-    draw(token);
-    sb_digest digest = sb_digest_of(sb_str_from(token));
-    sb_issue_answer answer = grants->ops->issue(grants->impl, issue, &digest, grants->lifetime_s);
+    SB_AUTOPTR(sb_client) client = NULL;
+    SB_TRY(sb_clients_find(clients, sb_str_from(grant->client->id), &client, err));
+    *active = client && client->state == SB_CLIENT_ACTIVE;
+    return SB_OK;
+}
+
+sb_issue_answer sb_grants_issue(sb_grants *grants, const sb_issue *issue, sb_buf *token)
+{
+    sb_issue_answer answer = grants->ops->issue(grants->impl, issue, grants->lifetime_s, token);
     if (answer != SB_ISSUE_DONE)
-        sb_wipe(token, SB_ACCESS_TOKEN_SIZE);
+        sb_buf_wipe(token);
     return answer;
 }
 
 sb_issue_answer sb_grants_use(sb_grants *grants, const sb_issue *use)
 {
-    return grants->ops->issue(grants->impl, use, NULL, 0);
+    return grants->ops->issue(grants->impl, use, 0, NULL);
 }
 
 sb_status sb_grants_find(sb_grants *grants, sb_str token, sb_grant **out, sb_error *err)
 {
-    sb_digest digest = sb_digest_of(token); /* a table of digests tells a timer nothing of the tokens */
     *out = NULL;
-    return grants->ops->find(grants->impl, &digest, out, err);
+    return grants->ops->find(grants->impl, token, out, err);
 }
 
 bool sb_grants_revoke(sb_grants *grants, sb_str token, sb_str client_id)
 {
-    sb_digest digest = sb_digest_of(token);
-    return grants->ops->revoke(grants->impl, &digest, client_id);
+    return grants->ops->revoke(grants->impl, token, client_id);
 }
 
 size_t sb_grants_revoke_all(sb_grants *grants)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* grants.h - access tokens as their issuer sees them: drawn, kept by digest, looked up, ended.      TOK-02, USE-06
  *
- * A token is 256 random bits and means nothing by itself; whoever reads this server's memory or disk finds digests. To
- * issue one uses an assertion up, in the same step: of two requests with one assertion, one gets a token (AUTH-10).
- * Where both are kept is behind a table of functions: in memory here, in the payer's database in grants_db.h. Any
- * thread. */
+ * A token is 256 random bits and means nothing by itself; whoever reads this server's memory or disk finds digests. Or it
+ * is signed, and kept nowhere (grants_jwt.h). To issue one uses an assertion up, in the same step: of two requests with
+ * one assertion, one gets a token (AUTH-10). Where both are kept is behind a table of functions: in memory here, in the
+ * payer's database in grants_db.h. Any thread. */
 #ifndef SB_PAYER_GRANTS_H
 #define SB_PAYER_GRANTS_H
 
@@ -12,8 +12,6 @@
 
 #include "payer/auth/client.h"
 #include "payer/auth/replay.h"
-
-#define SB_ACCESS_TOKEN_SIZE 44 /* 256 bits in base64url, and a NUL */
 
 /* What a token stands for. Constant and counted. */
 typedef struct sb_grant {
@@ -35,7 +33,8 @@ typedef enum sb_issue_answer {
     SB_ISSUE_REPLAYED,    /* the assertion was used before */
     SB_ISSUE_REPLAY_FULL, /* no further assertion can be remembered: none is believed */
     SB_ISSUE_TOKENS_FULL,
-    SB_ISSUE_FAILED /* it could not be kept; the log says why */
+    SB_ISSUE_TOO_LONG, /* the scope does not fit into a token; the assertion can be used again */
+    SB_ISSUE_FAILED    /* it could not be kept; the log says why */
 } sb_issue_answer;
 
 /* All borrowed for the call. */
@@ -47,11 +46,11 @@ typedef struct sb_issue {
 } sb_issue;
 
 typedef struct sb_grants_ops {
-    /* Use the assertion up and keep the token's digest until it ends; `token` NULL: use it up alone. */
-    sb_issue_answer (*issue)(void *impl, const sb_issue *issue, const sb_digest *token, unsigned lifetime_s);
+    /* Use the assertion up and append a new token to `token`; NULL: use it up alone. */
+    sb_issue_answer (*issue)(void *impl, const sb_issue *issue, unsigned lifetime_s, sb_buf *token);
     /* *out is a reference, or NULL: there is none. Anything but SB_OK: it could not be looked up. */
-    sb_status (*find)(void *impl, const sb_digest *token, sb_grant **out, sb_error *err);
-    bool (*revoke)(void *impl, const sb_digest *token, sb_str client_id); /* false: it could not be written */
+    sb_status (*find)(void *impl, sb_str token, sb_grant **out, sb_error *err);
+    bool (*revoke)(void *impl, sb_str token, sb_str client_id); /* false: it could not be written */
     size_t (*revoke_all)(void *impl);
     void (*free)(void *impl);
 } sb_grants_ops;
@@ -60,13 +59,18 @@ typedef struct sb_grants sb_grants;
 
 /* Takes `impl` over, also on failure. For those who implement. */
 sb_status sb_grants_new(const sb_grants_ops *ops, void *impl, unsigned lifetime_s, sb_grants **out, sb_error *err);
+/* 256 bits in base64url, and their digest; false without memory. For those who implement. */
+SB_MUST_USE bool sb_grants_draw(sb_buf *token, sb_digest *digest);
+/* Is the client still one that may use its tokens? For those who implement. */
+sb_status sb_grant_client_is_active(sb_clients *clients, const sb_grant *grant, bool *active, sb_error *err);
+
 void sb_grants_free(sb_grants *grants); /* NULL is fine */
 SB_DEFINE_FREEP(sb_grants)
 
 unsigned sb_grants_lifetime_s(const sb_grants *grants);
 
-/* A new token. The caller wipes `token`, which is set on SB_ISSUE_DONE alone. */
-sb_issue_answer sb_grants_issue(sb_grants *grants, const sb_issue *issue, char token[SB_ACCESS_TOKEN_SIZE]);
+/* A new token. The caller wipes `token`, which is filled on SB_ISSUE_DONE alone. */
+sb_issue_answer sb_grants_issue(sb_grants *grants, const sb_issue *issue, sb_buf *token);
 /* Use the assertion up for something else than a token. */
 sb_issue_answer sb_grants_use(sb_grants *grants, const sb_issue *use);
 /* What a live token of an active client stands for, as a reference; NULL: unknown, expired, revoked or its client

@@ -7,16 +7,13 @@
  * what they write in COUNT_EVERY_S, which a bound that keeps a disk from filling can bear. */
 #include "payer/auth/grants_db.h"
 
-#include <pthread.h>
-
 #include "base/log.h"
-#include "payer/auth/expiring.h"
+#include "payer/auth/grant_cache.h"
 #include "store/group_commit.h"
 
 #define COUNT_EVERY_S 10
-#define FORGET_LATE_S 60     /* what is dead by this clock may live by another process's, which is behind */
-#define FORGET_MAX    "512"  /* rows a round forgets at most, so that no round is long; twice what one can add */
-#define CACHE_MAX     100000 /* tokens looked up here lately; some 300 bytes each */
+#define FORGET_LATE_S 60    /* what is dead by this clock may live by another process's, which is behind */
+#define FORGET_MAX    "512" /* rows a round forgets at most, so that no round is long; twice what one can add */
 
 typedef struct item {
     sb_group_item group;
@@ -30,19 +27,12 @@ typedef struct item {
 typedef struct store {
     sb_grants_db_options o;
     sb_group *group;
-    pthread_mutex_t lock; /* of the cache */
-    sb_expiring *cache;   /* digest to grant, on the monotonic clock */
-    uint64_t revocations; /* how many there were here: what was read before one may be dead since */
+    sb_grant_cache *cache;
     /* the rest belongs to who writes a round */
     int64_t latest_s;  /* the clock's latest reading: what had ended then may have been forgotten */
     int64_t counted_s; /* when the rows were counted; INT64_MIN: never */
     int64_t used, tokens;
 } store;
-
-static int64_t now_ns(const store *s)
-{
-    return s->o.clock->monotonic_ns(s->o.clock->impl);
-}
 
 static int64_t wall_s(const store *s)
 {
@@ -210,14 +200,15 @@ static void write_round(void *impl, sb_group_item **items, size_t n)
         sorted[i]->answer = SB_ISSUE_FAILED;
 }
 
-static sb_issue_answer db_issue(void *impl, const sb_issue *issue, const sb_digest *token, unsigned lifetime_s)
+static sb_issue_answer db_issue(void *impl, const sb_issue *issue, unsigned lifetime_s, sb_buf *token)
 {
     store *s = impl;
     SB_AUTO(sb_buf) scope = SB_BUF_INIT;
-    if (token && !sb_scopes_format(issue->scopes, &scope))
+    sb_digest digest;
+    if (token && (!sb_scopes_format(issue->scopes, &scope) || !sb_grants_draw(token, &digest)))
         return SB_ISSUE_FAILED;
     item it = {.issue = issue,
-               .token = token,
+               .token = token ? &digest : NULL,
                .scope = sb_buf_cstr(&scope),
                .issued_s = wall_s(s),
                .expires_s = wall_s(s) + lifetime_s + 1, /* the second is half over, and it lives no less than it says */
@@ -227,39 +218,6 @@ static sb_issue_answer db_issue(void *impl, const sb_issue *issue, const sb_dige
 }
 
 /* Looking up */
-
-static sb_grant *cached(store *s, const sb_digest *token, uint64_t *revocations)
-{
-    bool found;
-    (void)pthread_mutex_lock(&s->lock);
-    *revocations = s->revocations;
-    sb_grant *grant = sb_expiring_get(s->cache, token, now_ns(s), &found);
-    if (grant)
-        (void)sb_grant_ref(grant);
-    (void)pthread_mutex_unlock(&s->lock);
-    return grant;
-}
-
-/* A cache that is full is emptied: it costs a look-up each, and no live token its life. */
-static bool put(store *s, const sb_digest *token, sb_grant *grant)
-{
-    int64_t now = now_ns(s), until = now + SB_GRANTS_DB_STALE_S * SB_NS_PER_S;
-    sb_expiring_put_result result = sb_expiring_put(s->cache, token, until, now, grant);
-    if (result == SB_EXPIRING_FULL) {
-        (void)sb_expiring_clear(s->cache);
-        result = sb_expiring_put(s->cache, token, until, now, grant);
-    }
-    return result == SB_EXPIRING_ADDED;
-}
-
-/* Not when one was revoked since `revocations` were counted: the row may have been read just before. */
-static void remember(store *s, const sb_digest *token, sb_grant *grant, uint64_t revocations)
-{
-    (void)pthread_mutex_lock(&s->lock);
-    if (s->revocations == revocations && put(s, token, grant))
-        (void)sb_grant_ref(grant);
-    (void)pthread_mutex_unlock(&s->lock);
-}
 
 /* A row of the table, copied. */
 typedef struct token_row {
@@ -311,38 +269,30 @@ static sb_status look_up(store *s, const sb_digest *token, sb_grant **out, sb_er
     return sb_grant_new(client, &scopes, row.issued_s, row.expires_s, out, err);
 }
 
-/* The register is asked each time, for it is in memory: who was suspended a moment ago has no token any more. */
-static sb_status client_is_active(store *s, const sb_grant *grant, bool *active, sb_error *err)
-{
-    SB_AUTOPTR(sb_client) client = NULL;
-    SB_TRY(sb_clients_find(s->o.clients, sb_str_from(grant->client->id), &client, err));
-    *active = client && client->state == SB_CLIENT_ACTIVE;
-    return SB_OK;
-}
-
 static sb_status find(store *s, const sb_digest *token, sb_grant **out, sb_error *err)
 {
     uint64_t revocations;
     bool active = false;
-    SB_AUTOPTR(sb_grant) grant = cached(s, token, &revocations);
+    SB_AUTOPTR(sb_grant) grant = sb_grant_cache_get(s->cache, token, &revocations);
     if (!grant) {
         SB_TRY(look_up(s, token, &grant, err));
         if (!grant)
             return SB_OK;
-        remember(s, token, grant, revocations);
+        sb_grant_cache_put(s->cache, token, grant, revocations);
     }
     if (grant->expires_s <= wall_s(s))
         return SB_OK;
-    SB_TRY(client_is_active(s, grant, &active, err));
+    SB_TRY(sb_grant_client_is_active(s->o.clients, grant, &active, err));
     if (active)
         *out = sb_grant_ref(grant);
     return SB_OK;
 }
 
-static sb_status db_find(void *impl, const sb_digest *token, sb_grant **out, sb_error *err)
+static sb_status db_find(void *impl, sb_str token, sb_grant **out, sb_error *err)
 {
     sb_error reason = SB_ERROR_INIT;
-    sb_status status = find(impl, token, out, &reason);
+    sb_digest digest = sb_digest_of(token);
+    sb_status status = find(impl, &digest, out, &reason);
     if (status == SB_OK)
         return SB_OK;
     sb_log(SB_LOG_ERROR, "a token could not be looked up: %s: %s", reason.what, reason.why);
@@ -364,17 +314,15 @@ static sb_status write_revocation(store *s, const sb_digest *token, sb_str clien
     return sb_stmt_run(stmt, err);
 }
 
-static bool db_revoke(void *impl, const sb_digest *token, sb_str client_id)
+static bool db_revoke(void *impl, sb_str token, sb_str client_id)
 {
     store *s = impl;
     sb_error err = SB_ERROR_INIT;
-    sb_status status = write_revocation(s, token, client_id, &err);
+    sb_digest digest = sb_digest_of(token);
+    sb_status status = write_revocation(s, &digest, client_id, &err);
     if (status != SB_OK)
         sb_log(SB_LOG_ERROR, "a token could not be revoked: %s: %s", err.what, err.why);
-    (void)pthread_mutex_lock(&s->lock);
-    s->revocations++;
-    sb_expiring_remove(s->cache, token); /* it is looked up again, if it is another's */
-    (void)pthread_mutex_unlock(&s->lock);
+    sb_grant_cache_drop(s->cache, &digest); /* it is looked up again, if it is another's */
     return status == SB_OK;
 }
 
@@ -386,14 +334,12 @@ static size_t db_revoke_all(void *impl)
     sb_error err = SB_ERROR_INIT;
     size_t changes = 0;
     if (sb_lease_take(&lease, s->o.pool, &err) == SB_OK &&
-        sb_db_cached(lease.db, "DELETE FROM tokens", &stmt, &err) == SB_OK && sb_stmt_run(stmt, &err) == SB_OK)
+        sb_db_cached(lease.db, "DELETE FROM tokens WHERE revoked = 0", &stmt, &err) == SB_OK &&
+        sb_stmt_run(stmt, &err) == SB_OK)
         changes = (size_t)sb_db_changes(lease.db);
     else
         sb_log(SB_LOG_ERROR, "tokens could not be revoked: %s: %s", err.what, err.why);
-    (void)pthread_mutex_lock(&s->lock);
-    s->revocations++;
-    (void)sb_expiring_clear(s->cache);
-    (void)pthread_mutex_unlock(&s->lock);
+    sb_grant_cache_drop(s->cache, NULL);
     return changes;
 }
 
@@ -403,14 +349,8 @@ static void db_free(void *impl)
 {
     store *s = impl;
     sb_group_free(s->group);
-    sb_expiring_free(s->cache);
-    (void)pthread_mutex_destroy(&s->lock);
+    sb_grant_cache_free(s->cache);
     free(s);
-}
-
-static void free_value(void *value)
-{
-    sb_grant_free(value);
 }
 
 /* What the clock read when the last token was issued, here or elsewhere: it cannot be earlier now. */
@@ -426,15 +366,13 @@ sb_status sb_grants_db(const sb_grants_db_options *options, sb_grants **out, sb_
     static const sb_grants_ops ops = {
         .issue = db_issue, .find = db_find, .revoke = db_revoke, .revoke_all = db_revoke_all, .free = db_free};
     store *s = calloc(1, sizeof(*s));
-    if (!s || pthread_mutex_init(&s->lock, NULL) != 0) {
-        free(s);
+    if (!s)
         return sb_error_nomem(err);
-    }
     s->o = *options;
     s->counted_s = INT64_MIN;
     sb_status status = sb_group_new(write_round, s, &s->group, err);
     if (status == SB_OK)
-        status = sb_expiring_new(CACHE_MAX, free_value, &s->cache, err);
+        status = sb_grant_cache_new(options->clock, &s->cache, err);
     if (status == SB_OK)
         status = read_latest(s, err);
     if (status != SB_OK) {

@@ -3,15 +3,13 @@
  * at one is used at all, and both outlive a restart.                                                       AUTH-10
  *
  * A used assertion and its token are written in one transaction, many callers' in one commit. What was looked up is
- * believed for SB_GRANTS_DB_STALE_S: so long may a revocation at another process take to be seen here; one at this
+ * believed for SB_GRANT_STALE_S (grant_cache.h): so long may a revocation at another process take to be seen here; one at this
  * process is seen at once. A client that was suspended has no live token from the moment the register says so. */
 #ifndef SB_PAYER_GRANTS_DB_H
 #define SB_PAYER_GRANTS_DB_H
 
-#include "payer/auth/grants.h"
+#include "payer/auth/grant_cache.h"
 #include "store/pool.h"
-
-#define SB_GRANTS_DB_STALE_S 2
 
 typedef struct sb_grants_db_options {
     sb_pool *pool; /* of sb_payer_pool(); borrowed, as are the next two */

@@ -58,18 +58,19 @@ static sb_status make_grant(const memory *m, const sb_issue *issue, unsigned lif
     return sb_grant_new(issue->client, &scopes, now_s(m), now_s(m) + lifetime_s, out, NULL);
 }
 
-static sb_issue_answer memory_issue(void *impl, const sb_issue *issue, const sb_digest *token, unsigned lifetime_s)
+static sb_issue_answer memory_issue(void *impl, const sb_issue *issue, unsigned lifetime_s, sb_buf *token)
 {
     memory *m = impl;
     sb_grant *grant = NULL;
+    sb_digest digest;
     sb_issue_answer answer = use_assertion(m, issue);
     if (answer != SB_ISSUE_DONE || !token)
         return answer;
-    if (make_grant(m, issue, lifetime_s, &grant) != SB_OK)
+    if (!sb_grants_draw(token, &digest) || make_grant(m, issue, lifetime_s, &grant) != SB_OK)
         return SB_ISSUE_FAILED;
     int64_t expires_ns = now_ns(m) + (int64_t)lifetime_s * SB_NS_PER_S;
     (void)pthread_mutex_lock(&m->lock);
-    sb_expiring_put_result result = sb_expiring_put(m->table, token, expires_ns, now_ns(m), grant);
+    sb_expiring_put_result result = sb_expiring_put(m->table, &digest, expires_ns, now_ns(m), grant);
     (void)pthread_mutex_unlock(&m->lock);
     if (result == SB_EXPIRING_ADDED)
         return SB_ISSUE_DONE;
@@ -77,32 +78,33 @@ static sb_issue_answer memory_issue(void *impl, const sb_issue *issue, const sb_
     return result == SB_EXPIRING_FULL ? SB_ISSUE_TOKENS_FULL : SB_ISSUE_FAILED;
 }
 
-static sb_status memory_find(void *impl, const sb_digest *token, sb_grant **out, sb_error *err)
+static sb_status memory_find(void *impl, sb_str token, sb_grant **out, sb_error *err)
 {
     memory *m = impl;
-    bool found;
-    SB_AUTOPTR(sb_client) client = NULL;
+    sb_digest digest = sb_digest_of(token);
+    bool found, active = false;
     (void)pthread_mutex_lock(&m->lock);
-    SB_AUTOPTR(sb_grant) grant = sb_expiring_get(m->table, token, now_ns(m), &found);
+    SB_AUTOPTR(sb_grant) grant = sb_expiring_get(m->table, &digest, now_ns(m), &found);
     if (grant)
         (void)sb_grant_ref(grant);
     (void)pthread_mutex_unlock(&m->lock);
     if (!grant)
         return SB_OK;
-    SB_TRY(sb_clients_find(m->clients, sb_str_from(grant->client->id), &client, err));
-    if (client && client->state == SB_CLIENT_ACTIVE)
+    SB_TRY(sb_grant_client_is_active(m->clients, grant, &active, err));
+    if (active)
         *out = sb_grant_ref(grant);
     return SB_OK;
 }
 
-static bool memory_revoke(void *impl, const sb_digest *token, sb_str client_id)
+static bool memory_revoke(void *impl, sb_str token, sb_str client_id)
 {
     memory *m = impl;
+    sb_digest digest = sb_digest_of(token);
     bool found;
     (void)pthread_mutex_lock(&m->lock);
-    const sb_grant *grant = sb_expiring_get(m->table, token, now_ns(m), &found);
+    const sb_grant *grant = sb_expiring_get(m->table, &digest, now_ns(m), &found);
     if (grant && (client_id.len == 0 || sb_str_eq(client_id, sb_str_from(grant->client->id))))
-        sb_expiring_remove(m->table, token);
+        sb_expiring_remove(m->table, &digest);
     (void)pthread_mutex_unlock(&m->lock);
     return true;
 }

@@ -157,6 +157,7 @@ bool sb_client_request_used_up(sb_client_request *a, sb_issue_answer answer)
         return sb_client_request_unavailable(a, SB_REFUSAL_REPLAY_FULL);
     case SB_ISSUE_TOKENS_FULL:
         return sb_client_request_unavailable(a, SB_REFUSAL_TOKENS_FULL);
+    case SB_ISSUE_TOO_LONG: /* of a token, which has its own words for it */
     case SB_ISSUE_FAILED:
         break;
     }

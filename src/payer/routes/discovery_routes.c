@@ -49,6 +49,8 @@ static json_t *common(const sb_service *service)
     bool ok = document != NULL;
     if (ok && service->o.registration)
         ok = json_object_set_new(document, "registration_endpoint", json_string(service->register_url)) == 0;
+    if (ok && service->o.server_keys)
+        ok = json_object_set_new(document, "jwks_uri", json_string(service->jwks_url)) == 0;
     if (ok && service->o.introspector_count > 0)
         ok = json_object_set_new(document, "introspection_endpoint", json_string(service->introspect_url)) == 0 &&
              json_object_set_new(document, "introspection_endpoint_auth_methods_supported",

@@ -16,6 +16,7 @@ const sb_route sb_oauth_routes[] = {
     {"DELETE", "register/*", sb_route_registration_delete, 0, SB_ROUTE_OPEN, "registration"},
     {"POST", "introspect", sb_route_introspect, FORM_BODY_MAX, SB_ROUTE_OPEN, "introspect"},
     {"POST", "revoke", sb_route_revoke, TOKEN_BODY_MAX, SB_ROUTE_OPEN, "revoke"},
+    {"GET", "jwks", sb_route_jwks, 0, SB_ROUTE_OPEN, "jwks"},
     {"GET", ".well-known/oauth-authorization-server", sb_route_server_metadata, 0, SB_ROUTE_OPEN, "discovery"},
     {"GET", "authorize-request", sb_route_decision, 0, SB_ROUTE_OPEN, "decision"},
     {"*", "authorize-request/**", sb_route_decision, DECISION_BODY_MAX, SB_ROUTE_OPEN, "decision"},

@@ -219,8 +219,9 @@ sb_status sb_service_new(const sb_service_options *options, sb_service **out, sb
     service->register_url = sb_printf("%s/register", options->base_url);
     service->introspect_url = sb_printf("%s/introspect", options->base_url);
     service->revoke_url = sb_printf("%s/revoke", options->base_url);
+    service->jwks_url = sb_printf("%s/jwks", options->base_url);
     if (!service->base_url || !service->fhir_url || !service->token_url || !service->register_url ||
-        !service->introspect_url || !service->revoke_url)
+        !service->introspect_url || !service->revoke_url || !service->jwks_url)
         return sb_error_nomem(err);
     service->o.base_url = service->base_url;
     service->o.algs = options->algs ? options->algs : default_algs;
@@ -255,6 +256,7 @@ void sb_service_free(sb_service *service)
     free(service->register_url);
     free(service->introspect_url);
     free(service->revoke_url);
+    free(service->jwks_url);
     free(service);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* service.h - the payer's side as one HTTP handler: authorization server and export server, over what they are given.
  *
- *   /token  /register                                   OAuth: RFC 6749 errors
+ *   /token  /register  /jwks                            OAuth: RFC 6749 errors
  *   /fhir/.well-known/smart-configuration  metadata     open to all
  *   /fhir/$export  Patient/$export  Group/{id}/$export  with a token from here on: OperationOutcome errors
  *   /fhir/Group  Group/{id}
@@ -18,10 +18,12 @@
 #include "payer/auth/jwks_cache.h"
 #include "payer/auth/rates.h"
 #include "payer/auth/registration.h"
+#include "payer/auth/server_keys.h"
 #include "payer/export/export_job.h"
 #include "payer/ops/audit.h"
 #include "payer/ops/metrics.h"
 
+#define SB_FHIR_ROOT          "fhir"        /* below the base URL */
 #define SB_SERVICE_SCOPES_MAX "system/*.rs" /* what anybody may have at most: nothing here is written to */
 
 typedef struct sb_service sb_service;
@@ -62,6 +64,7 @@ typedef struct sb_service_options {
     sb_clients *clients;     /* borrowed for the service's life, as are all of these */
     sb_jwks_cache *keys;     /* of clients registered by URL; NULL: they get no tokens                        AUTH-08 */
     sb_grants *grants;
+    sb_server_keys *server_keys; /* that sign access tokens; NULL: none does                               RFC 9068 */
     sb_jobs *jobs;
     const sb_data *data;
     const sb_groups *groups;

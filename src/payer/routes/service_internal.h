@@ -9,14 +9,13 @@
 #include "payer/auth/failures.h"
 #include "payer/routes/service.h"
 
-#define SB_FHIR_ROOT "fhir"
 #define SB_PAGE_ROOT "portal"
 #define SB_JSON      "application/json"
 #define SB_FHIR_JSON "application/fhir+json"
 
 struct sb_service {
     sb_service_options o;
-    char *base_url, *fhir_url, *token_url, *register_url, *introspect_url, *revoke_url;
+    char *base_url, *fhir_url, *token_url, *register_url, *introspect_url, *revoke_url, *jwks_url;
     sb_assertion_checker *checker;
     sb_failures *failures, *registrations;
     _Atomic int64_t knocked_s;   /* audit_hook.c: when a stranger's knocking was last told */
@@ -83,7 +82,7 @@ void sb_bearer_insufficient(sb_visit *visit, sb_answer *answer, const char *need
 
 sb_route_fn sb_route_smart_configuration, sb_route_metadata, sb_route_token, sb_route_register, sb_route_decision;
 sb_route_fn sb_route_registration_get, sb_route_registration_put, sb_route_registration_delete;
-sb_route_fn sb_route_server_metadata, sb_route_introspect, sb_route_revoke;
+sb_route_fn sb_route_server_metadata, sb_route_introspect, sb_route_revoke, sb_route_jwks;
 sb_route_fn sb_route_groups, sb_route_group, sb_route_kickoff_get, sb_route_kickoff_post;
 sb_route_fn sb_route_job_status, sb_route_job_delete, sb_route_job_file;
 

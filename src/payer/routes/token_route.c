@@ -79,26 +79,31 @@ static bool check_scope(attempt *a)
 }
 
 /* The assertion is used up and the token kept, in one step.                                                 AUTH-10 */
-static bool draw_token(attempt *a, char token[SB_ACCESS_TOKEN_SIZE])
+static bool draw_token(attempt *a, sb_buf *token)
 {
     sb_client_request *r = &a->client;
     sb_issue issue = {
         .client = r->good.client, .scopes = &a->granted, .used = sb_client_request_used(r), .dead_s = r->good.dead_s};
-    return sb_client_request_used_up(r, sb_grants_issue(r->service->o.grants, &issue, token));
+    sb_issue_answer answer = sb_grants_issue(r->service->o.grants, &issue, token);
+    if (answer != SB_ISSUE_TOO_LONG)
+        return sb_client_request_used_up(r, answer);
+    r->visit->reason = sb_refusal_name(SB_REFUSAL_SCOPE);
+    sb_answer_oauth(r->answer, 400, "invalid_scope", "the scope is too long for a token; ask for less, or system/*.rs");
+    return false;
 }
 
 static bool issue(attempt *a)
 {
-    char token[SB_ACCESS_TOKEN_SIZE];
+    SB_AUTO(sb_buf) token = SB_BUF_INIT;
     SB_AUTO(sb_buf) scope = SB_BUF_INIT;
     if (!sb_scopes_format(&a->granted, &scope))
         return sb_client_request_unavailable(&a->client, SB_REFUSAL_INTERNAL);
-    if (!draw_token(a, token))
+    if (!draw_token(a, &token))
         return false;
-    SB_AUTOJSON body = json_pack("{s:s, s:s, s:I, s:s}", "access_token", token, "token_type", "bearer", "expires_in",
-                                 (json_int_t)sb_grants_lifetime_s(a->client.service->o.grants), "scope",
+    SB_AUTOJSON body = json_pack("{s:s, s:s, s:I, s:s}", "access_token", sb_buf_cstr(&token), "token_type", "bearer",
+                                 "expires_in", (json_int_t)sb_grants_lifetime_s(a->client.service->o.grants), "scope",
                                  sb_buf_cstr(&scope)); /* TOK-02 */
-    sb_wipe(token, sizeof(token));
+    sb_buf_wipe(&token);
     sb_answer_json(a->client.answer, 200, SB_JSON, body);
     sb_answer_header(a->client.answer, "Cache-Control", "no-store");
     sb_answer_header(a->client.answer, "Pragma", "no-cache");

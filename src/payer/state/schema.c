@@ -21,8 +21,10 @@ static const char *const migrations[] = {
     "CREATE TABLE tokens (digest BYTEA PRIMARY KEY, client_id TEXT NOT NULL, scope TEXT NOT NULL,"
     " issued_s BIGINT NOT NULL, expires_s BIGINT NOT NULL, revoked BIGINT NOT NULL);"
     "CREATE INDEX tokens_expires ON tokens (expires_s);"
-    /* Keys that sign access tokens; published before they sign, and after, until the last token has ended. */
-    "CREATE TABLE server_keys (kid TEXT PRIMARY KEY, alg TEXT NOT NULL, jwk TEXT NOT NULL,"
+    /* Keys that sign access tokens; published before they sign, and after, until the last token has ended. `sealed` is
+     * the private one, encrypted: whoever reads the database, or a copy of it, forges no token. Of several processes that
+     * make the next key, one gets its serial. */
+    "CREATE TABLE server_keys (serial BIGINT PRIMARY KEY, kid TEXT NOT NULL, alg TEXT NOT NULL, sealed BYTEA NOT NULL,"
     " published_s BIGINT NOT NULL, signs_from_s BIGINT NOT NULL, signs_until_s BIGINT NOT NULL,"
     " ends_s BIGINT NOT NULL);"
     /* Rosters: groups of members, and the clients each is for.                                     PDEX-01, PDEX-07 */

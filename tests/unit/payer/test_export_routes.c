@@ -107,7 +107,7 @@ static void a_revoked_token_is_unknown(void **state)
     expect(f, "GET", "/fhir/Group", fresh, "", 200, NULL);
 }
 
-static sb_status find_fails(void *impl, const sb_digest *token, sb_grant **out, sb_error *err)
+static sb_status find_fails(void *impl, sb_str token, sb_grant **out, sb_error *err)
 {
     (void)impl, (void)token, (void)out;
     return sb_error_set(err, SB_E_BUSY, "a", "b", "c");

@@ -72,6 +72,7 @@ static void every_kind_of_value_arrives(void **state)
     SB_AUTOPTR(sb_settings) s = NULL;
     assert_int_equal(load(BASE "trusted_proxies: [127.0.0.1, 'fd00::/8']\n"
                                "auth:\n  registration: pending\n  algorithms: [RS384]\n  token_format: jwt\n"
+                               "  token_key_file: seal\n"
                                "  resource_servers:\n  - {id: hapi, secret_file: secret}\n"
                                "data: {folder: claims}\nlog: {format: text, requests: false}\n",
                           &m, &s, NULL),
@@ -80,6 +81,9 @@ static void every_kind_of_value_arrives(void **state)
     assert_string_equal(s->trusted_proxies.items[1], "fd00::/8");
     assert_int_equal(s->registration, SB_REGISTRATION_PENDING);
     assert_int_equal(s->token_format, SB_TOKEN_JWT);
+    assert_string_equal(s->token_key_file, "/tmp/seal");
+    assert_int_equal(s->token_key_days, 30);
+    assert_null(s->token_audience);
     assert_string_equal(s->algorithms.items[0], "RS384");
     assert_int_equal(s->resource_server_count, 1);
     assert_string_equal(s->resource_servers[0].id, "hapi");
@@ -113,15 +117,19 @@ static void what_takes_a_restart_is_told_from_what_does_not(void **state)
     assert_string_equal(kept, "");
     kept_of(BASE, BASE "auth: {algorithms: [ES384], registration: open}\nlog: {level: debug}\n", kept, sizeof(kept));
     assert_string_equal(kept, "");
-    kept_of(BASE "trusted_proxies: [127.0.0.1]\nthreads: 2\n",
-            BASE "trusted_proxies: [127.0.0.2]\nthreads: 3\nauth: {token_format: jwt}\naudit: {file: a}\n", kept,
-            sizeof(kept));
-    assert_string_equal(kept, ".trusted_proxies .threads auth.token_format audit.file ");
+    kept_of(
+        BASE "trusted_proxies: [127.0.0.1]\nthreads: 2\n",
+        BASE
+        "trusted_proxies: [127.0.0.2]\nthreads: 3\nauth: {token_format: jwt, token_key_file: k}\naudit: {file: a}\n",
+        kept, sizeof(kept));
+    assert_string_equal(kept, ".trusted_proxies .threads auth.token_format auth.token_key_file audit.file ");
 }
 
 static void each_mistake_is_named_with_its_line(void **state)
 {
     (void)state;
+    expect(BASE "auth:\n  token_format: jwt\n",
+           "6: auth.token_format is jwt: give auth.token_key_file, too: what seals its keys");
     expect(BASE "thraeds: 4\n", "5: there is no key 'thraeds' here; is 'threads' meant?");
     expect(BASE "token_lifetime: 4\n", "5: there is no key 'token_lifetime' here; is 'auth.token_lifetime' meant?");
     expect(BASE "threads: many\n", "5: threads takes a whole number from 1 to 64, not 'many'");
