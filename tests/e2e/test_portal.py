@@ -5,12 +5,11 @@ import http.server
 import json
 import re
 import ssl
-import subprocess
 import threading
 
 import browser
 import data
-from partner import Partner, jose
+from partner import Partner
 from serve import Serve
 
 HOSTILE = "<script>document.title='hit'</script> \"&' Co"
@@ -181,3 +180,105 @@ def test_the_debugger_tells_nothing_of_others_clients(g):
 
     assert compare(theirs) == compare(nobodys), (theirs, nobodys)
     g.see("It names no client of yours")
+
+
+class KeyServer:
+    """A partner's web server, over TLS: `documents` by path; others redirect."""
+
+    def __init__(self, t):
+        self.documents, self.asked = {}, []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                outer.asked.append((self.path, dict(self.headers)))
+                body = outer.documents.get(self.path)
+                self.send_response(200 if body else 302)
+                self.send_header("Location", "/elsewhere")
+                self.send_header("Content-Length", str(len(body or b"")))
+                self.end_headers()
+                self.wfile.write(body or b"")
+
+            def log_message(self, *args):
+                pass
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*t.certificates.good)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"https://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def end(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def test_a_jwks_url_is_fetched_on_the_spot_and_each_problem_is_named(t):
+    path, keys = new_key(t)
+    server = KeyServer(t)
+    server.documents = {"/good": json.dumps(keys).encode(), "/empty": b'{"keys":[]}', "/page": b"<html>"}
+    g = Guest(t, auth={"jwks_networks": ["127.0.0.0/8"], "jwks_ca_file": str(t.certificates.ca)})
+    try:
+        g.sign_in()
+
+        def check(url, button="Check the keys"):
+            g.open("/clients/new")
+            g.browser.fill("#name", "Acme")
+            g.browser.fill("#url", url)
+            g.browser.button(button)
+            return g.browser.text()
+
+        for url, problem in ((server.url + "/empty", "no key that can be used"), (server.url + "/page", "JSON"),
+                             (server.url + "/moved", "302"), ("https://127.0.0.1:1/", "connect"),
+                             ("http://jwks.example/", "https"), ("https://10.0.0.1/", "address"),
+                             ("https://user:word@jwks.example/", "user")):
+            text = check(url)
+            assert problem in text and "can be registered\n" not in text, (url, text)
+        g.pictures("register-url-bad")
+        assert all(path != "/elsewhere" for path, _ in server.asked), "a redirect was followed"
+        assert "for ES384" in check(server.url + "/good")
+        check(server.url + "/good", "Register")
+        g.see("Waits for approval", server.url + "/good")
+        assert all("Cookie" not in headers and "Authorization" not in headers for _, headers in server.asked)
+    finally:
+        server.end()
+        g.end()
+
+
+@guest
+def test_everybody_sees_what_is_offered_and_nothing_else(g):
+    g.open("")
+    g.see("Claims in bulk")
+    g.pictures("home")
+    g.browser.button("Endpoints and limits")
+    g.see(g.serve.url, "/token", "RS384", "system/Patient.rs", "5 minutes", "1 day", "429 with Retry-After")
+    g.pictures("offer")
+    assert not g.browser.run("document.cookie")
+    for path in ("/clients", "/clients/new", "/client?id=x", "/debugger"):
+        g.open(path, 403)
+        g.see("Please sign in")
+    g.open("/sign-in?link=x", 403)
+    g.open("/none", 404)
+
+
+@guest(registration="open")
+def test_a_partner_sees_why_tokens_were_refused(g):
+    partner = Partner(g.t, g.serve)
+    g.sign_in("jane@aco.example", "--client", partner.client_id)
+    g.open(f"/client?id={partner.client_id}")
+    g.see("None, as far as was looked back")
+    assert partner.ask_token(partner.assertion(aud="https://elsewhere.example")).status == 401
+    assert partner.ask_token(partner.assertion(), scope="system/Patient.d").status == 400
+    g.open(f"/client?id={partner.client_id}")
+    g.see("aud_wrong", "aud is not this server", "scope_not_allowed", "127.0.0.1")
+    g.pictures("client-refusals")
+
+
+@guest
+def test_a_session_ends_with_signing_out(g):
+    g.sign_in()
+    g.open("/clients")
+    g.browser.button("Sign out")
+    g.open("/clients", 403)
+    assert "Set-Cookie" not in g.browser.headers

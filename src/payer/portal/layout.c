@@ -19,6 +19,7 @@ static void menu(sb_turn *t, const char *section)
 {
     SB_HTML(&t->html, "<nav aria-label=\"Portal\">");
     ITEM("/portal", "Overview");
+    ITEM("/portal/offer", "Endpoints and limits");
     if (t->signed_in) {
         ITEM("/portal/clients", "My clients");
         ITEM("/portal/debugger", "Token debugger");
@@ -178,4 +179,18 @@ void sb_time(sb_turn *t, int64_t seconds)
         (void)strftime(machine, sizeof(machine), "%Y-%m-%dT%H:%M:%SZ", &tm);
     }
     SB_HTML(&t->html, "<time datetime=\"{}\">{}</time>", machine, text);
+}
+
+void sb_span(sb_turn *t, unsigned seconds)
+{
+    static const struct {
+        unsigned seconds;
+        const char *one, *many;
+    } units[] = {{86400, "day", "days"}, {3600, "hour", "hours"}, {60, "minute", "minutes"}, {1, "second", "seconds"}};
+    size_t i = 0;
+    while (i + 1 < SB_ARRAY_LEN(units) && (seconds == 0 || seconds % units[i].seconds != 0))
+        i++;
+    unsigned count = seconds / units[i].seconds;
+    sb_html_number(&t->html, count);
+    SB_HTML(&t->html, " {}", count == 1 ? units[i].one : units[i].many);
 }

@@ -63,13 +63,17 @@ static void rules(sb_turn *t)
     for (const char *const *alg = algs; *alg; alg++)
         SB_HTML(&t->html, "{}<code>{}</code>", alg == algs ? "" : " or ", *alg);
     SB_HTML(&t->html, "; <code>exp</code> at most 300 s ahead, <code>jti</code> never twice</dd>");
-    rule(t, "A token lives", o->token_lifetime_s, "seconds");
+    SB_HTML(&t->html, "<dt>A token lives</dt><dd>");
+    sb_span(t, o->token_lifetime_s);
+    SB_HTML(&t->html, "</dd>");
     if (o->tokens_per_minute > 0)
         rule(t, "Tokens", o->tokens_per_minute, "a minute for each client");
     if (o->exports_per_client > 0)
         rule(t, "Exports at once", o->exports_per_client, "for each client; then 429 and Retry-After");
-    rule(t, "Files are kept", o->export_keep_s / 60, "minutes from the end of the export");
-    SB_HTML(&t->html, "</dl></section>");
+    SB_HTML(&t->html, "<dt>Files are kept</dt><dd>");
+    sb_span(t, o->export_keep_s);
+    SB_HTML(&t->html, " from the end of the export</dd></dl><p class=\"small\"><a href=\"/portal/offer\">All endpoints "
+                      "and limits</a></p></section>");
 }
 
 static void types(sb_turn *t)

@@ -14,6 +14,7 @@
 static const sb_page pages[] = {
     {"GET", "", sb_page_root, 0, SB_NEED_NOBODY, "portal"},
     {"GET", "portal", sb_page_home, 0, SB_NEED_NOBODY, "portal"},
+    {"GET", "portal/offer", sb_page_offer, 0, SB_NEED_NOBODY, "portal"},
     {"GET", "portal/style.css", sb_page_style, 0, SB_NEED_NOTHING, "portal"},
     {"GET", "portal/icon.svg", sb_page_icon, 0, SB_NEED_NOTHING, "portal"},
     {"GET", "portal/sign-in", sb_page_sign_in, 0, SB_NEED_NOBODY, "portal_sign_in"},

@@ -81,6 +81,8 @@ void sb_notice(sb_turn *turn, sb_tone tone, const char *title, const char *text)
 void sb_client_badge(sb_turn *turn, const sb_client *client);
 /* "25 Nov 2026, 06:54 UTC"; 0 is a dash. */
 void sb_time(sb_turn *turn, int64_t seconds);
+/* "90 seconds", "5 minutes", "1 day": the largest unit that says it in whole numbers. */
+void sb_span(sb_turn *turn, unsigned seconds);
 /* The three parts of an error that a person may see. */
 void sb_error_box(sb_turn *turn, const sb_error *err);
 
@@ -96,7 +98,7 @@ sb_page_fn sb_page_admin_clients, sb_page_admin_client, sb_page_admin_rosters, s
 sb_page_fn sb_page_admin_approve_do, sb_page_admin_suspend_do, sb_page_admin_give_do, sb_page_admin_take_do,
     sb_page_admin_change_do, sb_page_admin_keys_do, sb_page_admin_remove, sb_page_admin_remove_do, sb_page_admin_cancel,
     sb_page_admin_cancel_do;
-sb_page_fn sb_page_debugger, sb_page_debugger_do;
+sb_page_fn sb_page_offer, sb_page_debugger, sb_page_debugger_do;
 sb_page_fn sb_page_clients, sb_page_client, sb_page_register, sb_page_register_do;
 sb_page_fn sb_page_sign_in, sb_page_sign_in_do, sb_page_sign_out_do;
 
