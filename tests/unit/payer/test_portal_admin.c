@@ -150,6 +150,9 @@ static void who_is_approved_gets_the_rosters_that_were_chosen(void **state)
     assert_string_equal(reply_header(&r, "Location"), "/portal/admin/client?id=acme");
     assert_string_equal(newest_event(d), "client.approved ok - acme " OPS);
     expect_client(d, "acme", "active roster-7 roster-8");
+    look(d, "/portal/admin/client?id=acme", &r);
+    assert_null(strstr(r.body, "type=\"checkbox\" name=\"roster\" value=\"roster-7\"")); /* it has it */
+    assert_contains(r.body, "type=\"checkbox\" name=\"roster\" value=\"*\"");
     send_form(d, "/portal/admin/client/take", "id=acme&roster=roster-7", &r);
     assert_int_equal(r.status, 303);
     assert_string_equal(newest_event(d), "client.changed ok - acme " OPS);
