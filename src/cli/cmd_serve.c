@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <smartbulk/process.h>
 #include <smartbulk/serve.h>
 
 #include "cli.h"
@@ -153,6 +154,14 @@ static void serve(sb_serve *s, const sigset_t *signals)
     }
 }
 
+/* What it may ask of the system, when it has all it needs. Without a filter it serves all the same, and says so. */
+static void confine(void)
+{
+    sb_error err = SB_ERROR_INIT;
+    if (sb_process_confine(&err) != SB_OK)
+        (void)fprintf(stderr, "smartbulk: %s: %s\n", err.what, err.why);
+}
+
 static int run(const serve_args *a)
 {
     sigset_t signals;
@@ -168,6 +177,7 @@ static int run(const serve_args *a)
     raise_file_limit();
     if (sb_serve_start(&options, &s, &err) != SB_OK)
         return cli_fail(&err, a->json);
+    confine();
     int code = say_ready(a, s);
     if (code == 0) {
         service_manager_say("READY=1");

@@ -2,6 +2,7 @@
 """`smartbulk serve` as a payer runs it: one process on SQLite, three on PostgreSQL, restarts, reloads, mistakes."""
 import base64
 import json
+import os
 import shutil
 import socket
 import ssl
@@ -201,6 +202,19 @@ def test_many_idle_connections_take_bounded_memory(t):
     finally:
         for connection in idle:
             connection.close()
+
+
+def test_what_serves_is_confined(t):
+    write_claims(t)
+    serve = Serve(t)
+    pid = serve.about["pid"]
+    if "libasan" in open(f"/proc/{pid}/maps").read() or "libtsan" in open(f"/proc/{pid}/maps").read():
+        t.skip("a sanitizer's build looks into itself at its end, which the filter forbids")
+    partner = Partner(t, serve)
+    expect_all_claims(partner, partner.token())
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        status = dict(line.split(":\t", 1) for line in open(f"/proc/{pid}/task/{thread}/status").read().splitlines() if ":\t" in line)
+        assert status["Seccomp"].strip() == "2" and status["NoNewPrivs"].strip() == "1", (thread, status)
 
 
 def test_a_password_is_in_a_file_of_its_own_and_nowhere_else(t):
