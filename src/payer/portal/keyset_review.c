@@ -44,6 +44,7 @@ SB_PRINTF(3, 4) static sb_review_line *add(sb_keyset_review *out, sb_review_mark
     va_start(args, title);
     (void)vsnprintf(line->title, sizeof(line->title), title, args);
     va_end(args);
+    line->title[0] = (char)toupper((unsigned char)line->title[0]); /* some are an error's clause */
     line->mark = mark;
     line->text[0] = '\0';
     return line;
@@ -74,9 +75,7 @@ static void say_error(sb_review_line *line, sb_review_mark mark, const sb_error 
 sb_status sb_keyset_review_error(const sb_error *why, sb_keyset_review *out, sb_error *err)
 {
     SB_TRY(begin(out, err));
-    sb_review_line *line = add(out, SB_REVIEW_BAD, "%.150s", why->what);
-    line->title[0] = (char)toupper((unsigned char)line->title[0]);
-    say_error(line, SB_REVIEW_BAD, why);
+    say_error(add(out, SB_REVIEW_BAD, "%.150s", why->what), SB_REVIEW_BAD, why);
     return SB_OK;
 }
 

@@ -52,6 +52,8 @@ static void addresses(sb_turn *t)
     address(t, "Revocation (RFC 7009)", s->revoke_url, "");
     if (s->o.registration)
         address(t, "Registration (RFC 7591)", s->register_url, "");
+    if (s->o.server_keys)
+        address(t, "Keys that sign tokens", s->jwks_url, "");
     if (s->o.introspector_count > 0)
         address(t, "Introspection (RFC 7662)", s->introspect_url, "");
     end_section(t);

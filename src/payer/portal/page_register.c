@@ -10,6 +10,7 @@
 #include "payer/routes/register_internal.h"
 
 #define CLIENTS_OF_ONE 100 /* that one person registered: more is a program's work, for the registration endpoint */
+#define SENT_TWICE_S   60
 #define PROBLEM_SIZE   512
 
 typedef char problem[PROBLEM_SIZE]; /* what is wrong with a field, for its sender; "": nothing */
@@ -250,11 +251,44 @@ static sb_status check_room(sb_turn *t, sb_error *err)
                               CLIENTS_OF_ONE);
 }
 
+/* The keys of both are at the same address, or are the same set. */
+static bool same_keys(const sb_client *client, const sb_registration *r)
+{
+    if (client->jwks_url || r->jwks_url)
+        return client->jwks_url && r->jwks_url && strcmp(client->jwks_url, r->jwks_url) == 0;
+    SB_AUTOFREE theirs = sb_jwks_json(client->jwks, false);
+    SB_AUTOFREE ours = sb_jwks_json(r->jwks, false);
+    return theirs && ours && strcmp(theirs, ours) == 0;
+}
+
+/* A form that is sent twice, by a double click or by going back, is one wish. *out is a reference, or NULL. */
+static sb_status find_same(sb_turn *t, const sb_registration *r, sb_client **out, sb_error *err)
+{
+    SB_AUTO(sb_own_clients) own = SB_OWN_CLIENTS_INIT;
+    int64_t now = t->service->o.clock->wall_s(t->service->o.clock->impl);
+    SB_TRY(sb_own_clients_load(t, &own, err));
+    *out = NULL;
+    for (size_t i = 0; i < own.count && !*out; i++) {
+        sb_client *client = own.items[i];
+        SB_AUTO(sb_buf) scope = SB_BUF_INIT;
+        if (now - client->created_s < SENT_TWICE_S && strcmp(client->name, r->name) == 0 &&
+            strcmp(client->contact, r->contact) == 0 && same_keys(client, r) &&
+            sb_scopes_format(&client->scopes, &scope) && strcmp(sb_buf_cstr(&scope), r->scope) == 0)
+            *out = sb_client_ref(client);
+    }
+    return SB_OK;
+}
+
 /* Theirs, or not at all: one that is nobody's could be seen by nobody. */
 static sb_status keep(sb_turn *t, draft *d, sb_error *err)
 {
     SB_AUTOPTR(sb_client) client = NULL;
     bool pending = t->portal->o.registration == SB_PORTAL_REGISTRATION_PENDING;
+    SB_TRY(find_same(t, &d->registration, &client, err));
+    if (client) {
+        sb_page_redirect(t, "/portal/client?id=", client->id);
+        return SB_OK;
+    }
     SB_TRY(check_room(t, err));
     SB_TRY(sb_registration_keep(t->service, &d->registration, pending ? SB_CLIENT_PENDING : SB_CLIENT_ACTIVE, NULL,
                                 &client, err));

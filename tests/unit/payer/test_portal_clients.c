@@ -183,6 +183,27 @@ static void one_person_does_not_fill_the_register(void **state)
     assert_contains(r.body, "you have registered 100 clients");
 }
 
+static void a_form_that_is_sent_twice_makes_one_client(void **state)
+{
+    desk *d = *state;
+    SB_AUTO(reply) r = REPLY_INIT;
+    SB_AUTOFREE set = set_of(d->f->rsa);
+    SB_AUTOFREE other_set = set_of(d->f->other);
+    sign_in(d, JANE, SB_PORTAL_PARTNER);
+    fill_in(d, &(entry){.set = set}, &r);
+    SB_AUTOFREE first = registered_id(&r);
+    fill_in(d, &(entry){.set = set}, &r);
+    SB_AUTOFREE again = registered_id(&r);
+    assert_string_equal(again, first);
+    fill_in(d, &(entry){.set = other_set}, &r);
+    SB_AUTOFREE with_other_keys = registered_id(&r);
+    assert_string_not_equal(with_other_keys, first);
+    fake_advance_s(&d->f->clock, 60);
+    fill_in(d, &(entry){.set = set}, &r);
+    SB_AUTOFREE later = registered_id(&r);
+    assert_string_not_equal(later, first);
+}
+
 /* Whose */
 
 static void anothers_client_is_not_there(void **state)
@@ -235,6 +256,7 @@ int main(void)
         TEST(checking_keeps_nothing),
         TEST(a_private_key_is_called_one_and_not_shown_again),
         TEST(one_person_does_not_fill_the_register),
+        TEST(a_form_that_is_sent_twice_makes_one_client),
         TEST(anothers_client_is_not_there),
         TEST(a_client_that_was_made_again_with_its_id_is_another),
     };
