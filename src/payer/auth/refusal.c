@@ -6,6 +6,17 @@ const char *sb_refusal_name(sb_refusal refusal)
 {
     static const char *const names[SB_REFUSAL_COUNT] = {
         [SB_REFUSAL_NONE] = "granted",
+        [SB_REFUSAL_CONTENT_TYPE] = "content_type_wrong",
+        [SB_REFUSAL_FORM_MALFORMED] = "form_malformed",
+        [SB_REFUSAL_GRANT_TYPE_UNKNOWN] = "grant_type_unknown",
+        [SB_REFUSAL_REPEATED] = "parameter_repeated",
+        [SB_REFUSAL_IN_URL] = "parameter_in_url",
+        [SB_REFUSAL_GRANT_TYPE_MISSING] = "grant_type_missing",
+        [SB_REFUSAL_TOKEN_MISSING] = "token_missing",
+        [SB_REFUSAL_METHODS_MIXED] = "auth_methods_mixed",
+        [SB_REFUSAL_METHOD] = "auth_method_not_offered",
+        [SB_REFUSAL_ASSERTION_TYPE] = "assertion_type_wrong",
+        [SB_REFUSAL_NO_ASSERTION] = "assertion_missing",
         [SB_REFUSAL_TOO_OFTEN] = "too_many_failures",
         [SB_REFUSAL_TOO_LONG] = "assertion_too_long",
         [SB_REFUSAL_MALFORMED] = "assertion_malformed",
@@ -48,6 +59,19 @@ const char *sb_refusal_text(sb_refusal refusal)
 {
     static const char *const texts[SB_REFUSAL_COUNT] = {
         [SB_REFUSAL_NONE] = "the assertion is good",
+        [SB_REFUSAL_CONTENT_TYPE] = "the Content-Type is not application/x-www-form-urlencoded",
+        [SB_REFUSAL_FORM_MALFORMED] =
+            "the body is no form: name=value&name=value, percent-encoded, without NUL, of a few fields",
+        [SB_REFUSAL_GRANT_TYPE_UNKNOWN] = "the grant type is client_credentials",
+        [SB_REFUSAL_REPEATED] = "a parameter is sent more than once",
+        [SB_REFUSAL_IN_URL] = "parameters belong in the body, not in the URL",
+        [SB_REFUSAL_GRANT_TYPE_MISSING] = "grant_type is missing",
+        [SB_REFUSAL_TOKEN_MISSING] = "token is missing",
+        [SB_REFUSAL_METHODS_MIXED] = "the client authenticates in more than one way",
+        [SB_REFUSAL_METHOD] = "clients authenticate by a client assertion here (private_key_jwt)",
+        [SB_REFUSAL_ASSERTION_TYPE] =
+            "client_assertion_type is not urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        [SB_REFUSAL_NO_ASSERTION] = "client_assertion is missing",
         [SB_REFUSAL_TOO_OFTEN] = "too many attempts of this address failed; wait a little",
         [SB_REFUSAL_TOO_LONG] = "the assertion is longer than 16 KB; leave certificates out of its header",
         [SB_REFUSAL_MALFORMED] =

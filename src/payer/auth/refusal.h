@@ -8,6 +8,17 @@
 /* In the order of the checks. */
 typedef enum sb_refusal {
     SB_REFUSAL_NONE,
+    SB_REFUSAL_CONTENT_TYPE, /* of the request, before anybody is authenticated, to SB_REFUSAL_NO_ASSERTION */
+    SB_REFUSAL_FORM_MALFORMED,
+    SB_REFUSAL_GRANT_TYPE_UNKNOWN,
+    SB_REFUSAL_REPEATED,
+    SB_REFUSAL_IN_URL,
+    SB_REFUSAL_GRANT_TYPE_MISSING,
+    SB_REFUSAL_TOKEN_MISSING, /* to revoke */
+    SB_REFUSAL_METHODS_MIXED,
+    SB_REFUSAL_METHOD,
+    SB_REFUSAL_ASSERTION_TYPE,
+    SB_REFUSAL_NO_ASSERTION,
     SB_REFUSAL_TOO_OFTEN, /* not looked at: too many failures of this address */
     SB_REFUSAL_TOO_LONG,
     SB_REFUSAL_MALFORMED,

@@ -17,26 +17,21 @@ void sb_client_request_cleanup(sb_client_request *r)
     sb_assertion_good_cleanup(&r->good);
 }
 
-bool sb_client_request_invalid(sb_client_request *a, const char *reason, const char *description)
+bool sb_client_request_invalid(sb_client_request *a, sb_refusal refusal)
 {
-    a->visit->reason = reason;
-    sb_answer_oauth(a->answer, 400, "invalid_request", description);
+    a->visit->reason = sb_refusal_name(refusal);
+    sb_answer_oauth(a->answer, 400, "invalid_request", sb_refusal_text(refusal));
     return false;
 }
 
 /* 401 with the scheme that was used, if one was (RFC 6749 §5.2): any 401 names one.                         TOK-04 */
-static bool refuse_client(sb_client_request *a, const char *reason, const char *description)
+static bool refuse_client(sb_client_request *a, sb_refusal refusal, const char *description)
 {
     bool basic = sb_server_header_count(a->request, "Authorization") > 0;
-    a->visit->reason = reason;
+    a->visit->reason = sb_refusal_name(refusal);
     sb_answer_oauth(a->answer, 401, "invalid_client", description);
     sb_answer_header(a->answer, "WWW-Authenticate", "%s realm=\"token\"", basic ? "Basic" : "Bearer");
     return false;
-}
-
-static bool invalid_client(sb_client_request *a, const char *reason)
-{
-    return refuse_client(a, reason, GENERIC);
 }
 
 /* A client under onboarding is told why; and so is who only says that he is one: the operator who switches it on knows
@@ -46,7 +41,7 @@ static bool not_authenticated(sb_client_request *a, sb_refusal refusal)
     SB_AUTOFREE told = NULL;
     if (a->good.show_reason)
         told = sb_printf("%s: %s", sb_refusal_name(refusal), sb_refusal_text(refusal));
-    return refuse_client(a, sb_refusal_name(refusal), told ? told : GENERIC);
+    return refuse_client(a, refusal, told ? told : GENERIC);
 }
 
 bool sb_client_request_unavailable(sb_client_request *a, sb_refusal refusal)
@@ -77,21 +72,19 @@ static bool repeats_itself(const sb_form *form)
 
 bool sb_client_request_read(sb_client_request *a)
 {
-    sb_error err = SB_ERROR_INIT;
     if (!sb_content_type_is(sb_server_header_first(a->request, "Content-Type"), "application/x-www-form-urlencoded"))
-        return sb_client_request_invalid(a, "content_type_wrong",
-                                         "the Content-Type is not application/x-www-form-urlencoded");
-    if (sb_form_parse(a->request->body, FIELDS_MAX, &a->form, &err) != SB_OK)
-        return sb_client_request_invalid(a, "form_malformed", err.why);
+        return sb_client_request_invalid(a, SB_REFUSAL_CONTENT_TYPE);
+    if (sb_form_parse(a->request->body, FIELDS_MAX, &a->form, NULL) != SB_OK)
+        return sb_client_request_invalid(a, SB_REFUSAL_FORM_MALFORMED);
     return true;
 }
 
 bool sb_client_request_check(sb_client_request *a)
 {
     if (repeats_itself(&a->form))
-        return sb_client_request_invalid(a, "parameter_repeated", "a parameter is sent more than once");
+        return sb_client_request_invalid(a, SB_REFUSAL_REPEATED);
     if (a->request->target.query_text)
-        return sb_client_request_invalid(a, "parameter_in_url", "parameters belong in the body, not in the URL");
+        return sb_client_request_invalid(a, SB_REFUSAL_IN_URL);
     return true;
 }
 
@@ -102,13 +95,13 @@ static bool check_method(sb_client_request *a)
     bool assertion = sb_client_request_field(a, "client_assertion").len > 0;
     sb_str type = sb_client_request_field(a, "client_assertion_type");
     if (header + secret + assertion > 1)
-        return sb_client_request_invalid(a, "auth_methods_mixed", "the client authenticates in more than one way");
+        return sb_client_request_invalid(a, SB_REFUSAL_METHODS_MIXED);
     if (header || secret)
-        return invalid_client(a, "auth_method_not_offered");
+        return refuse_client(a, SB_REFUSAL_METHOD, GENERIC);
     if (assertion && !sb_str_eq(type, SB_STR_LIT(ASSERTION_TYPE)))
-        return sb_client_request_invalid(a, "assertion_type_wrong", "client_assertion_type is not " ASSERTION_TYPE);
+        return sb_client_request_invalid(a, SB_REFUSAL_ASSERTION_TYPE);
     if (!assertion)
-        return invalid_client(a, "assertion_missing");
+        return refuse_client(a, SB_REFUSAL_NO_ASSERTION, GENERIC);
     return true;
 }
 
@@ -116,8 +109,7 @@ static bool check_method(sb_client_request *a)
 static bool too_often(sb_client_request *a)
 {
     a->visit->reason = sb_refusal_name(SB_REFUSAL_TOO_OFTEN);
-    sb_answer_oauth(a->answer, 429, "temporarily_unavailable",
-                    "too many attempts of this address failed; wait a little");
+    sb_answer_oauth(a->answer, 429, "temporarily_unavailable", sb_refusal_text(SB_REFUSAL_TOO_OFTEN));
     sb_answer_header(a->answer, "Retry-After", "%d", TOO_OFTEN_RETRY_S);
     return false;
 }

@@ -29,7 +29,7 @@ sb_digest sb_client_request_used(const sb_client_request *r);
 bool sb_client_request_used_up(sb_client_request *r, sb_issue_answer answer);
 
 /* Refusals; all return false. */
-bool sb_client_request_invalid(sb_client_request *r, const char *reason, const char *description);
+bool sb_client_request_invalid(sb_client_request *r, sb_refusal refusal);
 bool sb_client_request_unavailable(sb_client_request *r, sb_refusal refusal);
 
 #endif

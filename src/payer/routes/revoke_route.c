@@ -14,8 +14,7 @@ static bool use_up(sb_client_request *r)
 
 static bool check_token(sb_client_request *r)
 {
-    return sb_client_request_field(r, "token").len > 0 ||
-           sb_client_request_invalid(r, "token_missing", "token is missing");
+    return sb_client_request_field(r, "token").len > 0 || sb_client_request_invalid(r, SB_REFUSAL_TOKEN_MISSING);
 }
 
 static void revoke(sb_client_request *r)

@@ -26,14 +26,14 @@ static bool check_form(sb_client_request *r)
         return false;
     sb_str grant_type = sb_client_request_field(r, "grant_type");
     if (grant_type.len > 0 && !sb_str_eq(grant_type, SB_STR_LIT("client_credentials"))) {
-        r->visit->reason = "grant_type_unknown"; /* whatever else is wrong                                   TOK-04 */
-        sb_answer_oauth(r->answer, 400, "unsupported_grant_type", "the grant type is client_credentials");
+        r->visit->reason = sb_refusal_name(SB_REFUSAL_GRANT_TYPE_UNKNOWN); /* whatever else is wrong          TOK-04 */
+        sb_answer_oauth(r->answer, 400, "unsupported_grant_type", sb_refusal_text(SB_REFUSAL_GRANT_TYPE_UNKNOWN));
         return false;
     }
     if (!sb_client_request_check(r))
         return false;
     if (grant_type.len == 0)
-        return sb_client_request_invalid(r, "grant_type_missing", "grant_type is missing");
+        return sb_client_request_invalid(r, SB_REFUSAL_GRANT_TYPE_MISSING);
     return true;
 }
 
