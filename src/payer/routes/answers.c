@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* answers.c - the bodies of answers: JSON, OAuth errors, OperationOutcomes. */
+/* answers.c - documents made, and an error of ours told without its paths. */
+#include "payer/routes/answers.h"
+
 #include <stdio.h>
 
 #include "base/json.h"
 #include "fhir/operation_outcome.h"
-#include "payer/routes/service_internal.h"
 
 void sb_answer_json(sb_answer *answer, unsigned status, const char *content_type, const json_t *json)
 {

@@ -21,27 +21,6 @@ static const sb_route *table(const sb_service *service, size_t index)
     return service->o.pages ? service->o.pages->routes : &none;
 }
 
-static bool path_fits(const sb_route *route, const sb_target *target)
-{
-    sb_str rest = sb_str_from(route->path), want;
-    size_t i = 0;
-    for (; sb_str_split(&rest, '/', &want); i++) {
-        if (i == target->segment_count)
-            return false;
-        if (sb_str_eq(want, SB_STR_LIT("**")))
-            return true;
-        if (!sb_str_eq(want, SB_STR_LIT("*")) && !sb_str_eq(want, target->segments[i]))
-            return false;
-    }
-    return i == target->segment_count;
-}
-
-static bool method_fits(const sb_route *route, const char *method)
-{
-    return strcmp(route->method, "*") == 0 || strcmp(route->method, method) == 0 ||
-           (strcmp(method, "HEAD") == 0 && strcmp(route->method, "GET") == 0);
-}
-
 /* Also when the target could not be read: who means to speak FHIR is answered in it. */
 static bool is_fhir(const sb_server_request *request)
 {
@@ -80,7 +59,7 @@ static void no_route(const sb_service *service, const sb_server_request *request
     SB_AUTO(sb_buf) allow = SB_BUF_INIT;
     for (size_t i = 0; i < TABLES; i++) {
         for (const sb_route *route = table(service, i); route->method; route++) {
-            if (path_fits(route, &request->target) &&
+            if (sb_path_fits(route->path, &request->target) &&
                 !sb_buf_printf(&allow, "%s%s", allow.len ? ", " : "", route->method))
                 answer->broken = true;
         }
@@ -106,7 +85,7 @@ static const sb_route *find_route(const sb_service *service, const sb_server_req
 {
     for (size_t i = 0; i < TABLES; i++) {
         for (const sb_route *route = table(service, i); route->method; route++) {
-            if (path_fits(route, &request->target) && method_fits(route, request->method))
+            if (sb_path_fits(route->path, &request->target) && sb_method_fits(route->method, request->method))
                 return route;
         }
     }

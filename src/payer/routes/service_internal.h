@@ -3,15 +3,14 @@
 #ifndef SB_PAYER_SERVICE_INTERNAL_H
 #define SB_PAYER_SERVICE_INTERNAL_H
 
-#include <jansson.h>
-
 #include "payer/auth/assertion_check.h"
 #include "payer/auth/failures.h"
+#include "payer/routes/answers.h"
+#include "payer/routes/bearer.h"
+#include "payer/routes/route_match.h"
 #include "payer/routes/service.h"
 
 #define SB_PAGE_ROOT "portal"
-#define SB_JSON      "application/json"
-#define SB_FHIR_JSON "application/fhir+json"
 
 struct sb_service {
     sb_service_options o;
@@ -46,10 +45,10 @@ typedef enum sb_route_access {
     SB_ROUTE_OPEN,   /* for everybody, or the route sees to it itself */
 } sb_route_access;
 
-/* Where a route answers, by its path's segments: "*" is any, "**" at the end any that follow, one at least. */
+/* Where a route answers: route_match.h. */
 typedef struct sb_route {
-    const char *method; /* a HEAD goes where a GET goes; "*": all */
-    const char *path;   /* "fhir/Group/" "*" "/$export" */
+    const char *method;
+    const char *path; /* "fhir/Group/" "*" "/$export" */
     sb_route_fn *run;
     size_t body_max;
     sb_route_access access;
@@ -60,23 +59,12 @@ typedef struct sb_route {
 extern const sb_route sb_oauth_routes[]; /* oauth_routes.c: the authorization server */
 extern const sb_route sb_fhir_routes[];  /* fhir_routes.c: the export server */
 
-/* Answers */
-void sb_answer_json(sb_answer *answer, unsigned status, const char *content_type, const json_t *json);
-/* RFC 6749 §5.2, 7591 §3.2.2. */
-void sb_answer_oauth(sb_answer *answer, unsigned status, const char *error, const char *description);
-/* `code` is a FHIR issue type. */
-void sb_answer_outcome(sb_answer *answer, unsigned status, const char *code, const char *diagnostics);
-/* An error of the export jobs: its http_status, its three parts. Of an error of our own, nothing. */
-void sb_answer_error(sb_answer *answer, const sb_error *err);
-
 /* Is the request's bearer token good for this route? False: `answer` says no.                               USE-06 */
 bool sb_bearer_check(sb_service *service, const sb_server_request *request, sb_visit *visit, sb_answer *answer);
 /* Have the audit log told of a request whose answer is ready. False: that failed; the answer is empty but for its status,
  * 503, and wants words. */
 SB_MUST_USE bool sb_audit_visit(sb_service *service, const sb_server_request *request, sb_visit *visit,
                                 sb_answer *answer);
-/* Of "Authorization: Bearer xyz": xyz; empty when it is another scheme, nothing, or there are several. */
-sb_str sb_bearer_of(const sb_server_request *request);
 /* 403: the token covers too little. */
 void sb_bearer_insufficient(sb_visit *visit, sb_answer *answer, const char *needed);
 
