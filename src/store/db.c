@@ -85,9 +85,22 @@ bool sb_db_usable(const sb_db *db)
     return db->ops->usable(db);
 }
 
+static sb_status counted(sb_db *db, sb_status status)
+{
+    db->errors += status != SB_OK;
+    return status;
+}
+
+unsigned sb_db_take_errors(sb_db *db)
+{
+    unsigned errors = db->errors;
+    db->errors = 0;
+    return errors;
+}
+
 sb_status sb_db_exec(sb_db *db, const char *sql, sb_error *err)
 {
-    return db->ops->exec(db, sql, err);
+    return counted(db, db->ops->exec(db, sql, err));
 }
 
 int64_t sb_db_changes(const sb_db *db)
@@ -104,7 +117,7 @@ int64_t sb_db_last_id(const sb_db *db)
 
 sb_status sb_db_prepare(sb_db *db, const char *sql, sb_stmt **out, sb_error *err)
 {
-    return db->ops->prepare(db, sql, out, err);
+    return counted(db, db->ops->prepare(db, sql, out, err));
 }
 
 sb_status sb_db_cached(sb_db *db, const char *sql, sb_stmt **out, sb_error *err)
@@ -161,7 +174,7 @@ void sb_stmt_bind_null(sb_stmt *stmt, int index)
 
 sb_status sb_stmt_step(sb_stmt *stmt, bool *row, sb_error *err)
 {
-    return stmt->db->ops->step(stmt, row, err);
+    return counted(stmt->db, stmt->db->ops->step(stmt, row, err));
 }
 
 void sb_stmt_reset(sb_stmt *stmt)

@@ -41,6 +41,7 @@ bool sb_db_usable(const sb_db *db);
 /* One or more statements without parameters or rows. */
 sb_status sb_db_exec(sb_db *db, const char *sql, sb_error *err);
 int64_t sb_db_changes(const sb_db *db); /* rows touched by the last INSERT, UPDATE or DELETE */
+unsigned sb_db_take_errors(sb_db *db);  /* statements that failed since the last call */
 int64_t sb_db_last_id(const sb_db *db); /* rowid of the last INSERT; SQLite only: elsewhere use RETURNING */
 
 /* A prepared statement: bind, step until there is no row, bind again. */

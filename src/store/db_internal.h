@@ -43,6 +43,7 @@ struct sb_db {
     char *where; /* for messages: a path, or a server without its password */
     sb_db_kept *kept;
     size_t kept_count, kept_cap;
+    unsigned errors;
 };
 
 struct sb_stmt {

@@ -23,6 +23,7 @@ struct sb_pool {
     unsigned idle_count;
     int64_t quiet_until_ns; /* no connection is tried before */
     sb_error last;          /* why none was had */
+    uint64_t errors, unopened;
 };
 
 sb_status sb_pool_new(const sb_db_options *options, unsigned connections, sb_pool **out, sb_error *err)
@@ -116,6 +117,7 @@ static sb_status open_one(sb_pool *pool, sb_db **out, sb_error *err)
     (void)pthread_mutex_lock(&pool->lock);
     pool->quiet_until_ns = SB_MAX(pool->quiet_until_ns, ended + SB_MIN(ended - began, (int64_t)QUIET_MAX_NS));
     pool->last = reason;
+    pool->unopened++;
     (void)pthread_mutex_unlock(&pool->lock);
     if (err)
         *err = reason;
@@ -145,7 +147,19 @@ void sb_lease_cleanup(sb_lease *lease)
         return;
     (void)pthread_mutex_lock(&pool->lock);
     pool->idle[pool->idle_count++] = lease->db;
+    pool->errors += sb_db_take_errors(lease->db);
     (void)pthread_cond_signal(&pool->given);
     (void)pthread_mutex_unlock(&pool->lock);
     *lease = (sb_lease)SB_LEASE_INIT;
+}
+
+void sb_pool_count(sb_pool *pool, sb_pool_counts *out)
+{
+    (void)pthread_mutex_lock(&pool->lock);
+    *out = (sb_pool_counts){.open = pool->open,
+                            .lent = pool->open - pool->idle_count,
+                            .max = pool->max,
+                            .errors = pool->errors,
+                            .unopened = pool->unopened};
+    (void)pthread_mutex_unlock(&pool->lock);
 }

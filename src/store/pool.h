@@ -29,4 +29,12 @@ typedef struct sb_lease {
 sb_status sb_lease_take(sb_lease *lease, sb_pool *pool, sb_error *err);
 void sb_lease_cleanup(sb_lease *lease);
 
+/* What an operator watches. */
+typedef struct sb_pool_counts {
+    unsigned open, lent, max;
+    uint64_t errors;   /* statements that failed, on connections that were given back */
+    uint64_t unopened; /* times that a connection was wanted, and could not be had */
+} sb_pool_counts;
+void sb_pool_count(sb_pool *pool, sb_pool_counts *out);
+
 #endif
