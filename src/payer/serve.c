@@ -75,7 +75,9 @@ static sb_status open_keys(sb_serve *s, sb_error *err)
 static sb_status open_stores(sb_serve *s, sb_error *err)
 {
     const sb_settings *set = s->settings;
-    SB_TRY(sb_settings_pool(set, set->threads + set->export_workers + 2, &s->pool, err));
+    unsigned admin =
+        set->admin_listen ? SB_SERVE_ADMIN_THREADS + 1 : 0; /* waits for nobody who serves, nor they for it */
+    SB_TRY(sb_settings_pool(set, set->threads + set->export_workers + 2 + admin, &s->pool, err));
     SB_TRY(sb_clients_db(s->pool, s->clock, &s->clients, err));
     SB_TRY(open_keys(s, err));
     SB_TRY(sb_portal_store_new(s->pool, s->clock, &s->portal_store, err));
@@ -206,7 +208,9 @@ static sb_status start_serving(sb_serve *s, sb_error *err)
     s->fhir_url = sb_str_dup(sb_str_from(sb_service_fhir_url(s->current->service)));
     if (!s->fhir_url)
         return sb_error_nomem(err);
-    return sb_server_start(s->server, &handler, err);
+    SB_TRY(sb_server_start(s->server, &handler, err));
+    sb_serve_note_certificate(s);
+    return SB_OK;
 }
 
 /* Beginning and end */
@@ -281,6 +285,7 @@ sb_status sb_serve_start(const sb_serve_options *options, sb_serve **out, sb_err
 
 void sb_serve_stop(sb_serve *s)
 {
+    sb_serve_admin_ending(s);
     sb_server_free(s->server);
     s->server = NULL;
     sb_serve_admin_stop(s); /* last: who watches sees the end */

@@ -9,15 +9,19 @@
 
 /* The life of a generation */
 
-static void on_event(void *impl, const sb_service_event *event)
+void sb_generation_log(sb_generation *g, const sb_service_event *event)
 {
-    sb_generation *g = impl;
     sb_serve *s = g->serve;
     SB_AUTO(sb_buf) line = SB_BUF_INIT;
     bool json = g->settings->log_format == SB_LOG_FORMAT_JSON;
     if (!s->log || !g->settings->log_requests || !sb_event_line(event, s->clock->wall_s(s->clock->impl), json, &line))
         return;
     sb_serve_say(s, sb_buf_cstr(&line));
+}
+
+static void on_event(void *impl, const sb_service_event *event)
+{
+    sb_generation_log(impl, event);
 }
 
 void sb_generation_release(sb_generation *g)

@@ -75,8 +75,10 @@ struct sb_serve {
     sb_server *server; /* NULL once it is stopped */
     unsigned port;
     sb_admin *admin; /* NULL, as its server: there is none */
+    sb_ready *ready;
     sb_server *admin_server;
-    sb_digest admin_token;
+    _Atomic int64_t certificate_ends_s; /* since 1970; 0: there is none */
+    bool admin_is_local;                /* it listens on a loopback address */
     unsigned admin_port;
     char *base_url, *fhir_url;
 };
@@ -95,14 +97,20 @@ void sb_serve_say(sb_serve *serve, const char *line);               /* into the 
 sb_status sb_generation_new(sb_serve *serve, sb_settings *settings, sb_generation **out, sb_error *err);
 sb_generation *sb_generation_take(sb_serve *serve); /* the current one */
 void sb_generation_release(sb_generation *generation);
+void sb_generation_log(sb_generation *generation, const sb_service_event *event); /* into the log, as it says */
 /* Gives each request to the generation that is current when it begins. */
 sb_server_handler sb_generations_handler(sb_serve *serve);
 
 /* Certificate and key that the settings name; the caller wipes `key`, also on failure. */
 sb_status sb_serve_read_identity(const sb_settings *settings, sb_buf *cert, sb_buf *key, sb_error *err);
-/* Where the settings ask for an admin listener: take its address; begin to answer; end. */
+#define SB_SERVE_ADMIN_THREADS 4 /* one that waits for the database does not hold up the others */
+/* Where the settings ask for an admin listener: take its address; begin to answer; go by another reading of the
+ * settings, and the token they ask for; say that the end is near; end. */
 sb_status sb_serve_admin_listen(sb_serve *serve, sb_error *err);
 sb_status sb_serve_admin_start(sb_serve *serve, sb_error *err);
+void sb_serve_admin_by(sb_serve *serve, const sb_settings *settings, const sb_digest *token);
+void sb_serve_note_certificate(sb_serve *serve); /* another is in use from now on */
+void sb_serve_admin_ending(sb_serve *serve);
 void sb_serve_admin_stop(sb_serve *serve);
 /* The token that the settings ask for; `out` stays as it is without one. SB_E_USAGE: it cannot be used. */
 sb_status sb_serve_admin_token(const sb_settings *settings, sb_digest *out, sb_error *err);

@@ -33,6 +33,8 @@ static sb_status replace_certificate(sb_serve *s, const sb_settings *set, sb_err
         status = sb_server_replace_certificate(s->server, sb_buf_cstr(&cert), sb_buf_cstr(&key), err);
     if (status == SB_OK && s->admin_server && sb_server_certificate_ends_s(s->admin_server) > 0)
         status = sb_server_replace_certificate(s->admin_server, sb_buf_cstr(&cert), sb_buf_cstr(&key), err);
+    if (status == SB_OK)
+        sb_serve_note_certificate(s);
     sb_buf_wipe(&key);
     return status;
 }
@@ -41,10 +43,12 @@ static sb_status reload(sb_serve *s, sb_error *err)
 {
     SB_AUTOPTR(sb_settings) settings = NULL;
     sb_generation *next = NULL;
+    sb_digest admin_token;
     if (!s->config)
         return sb_error_set(err, SB_E_USAGE, "the configuration cannot be read again", "it is not of a file",
                             "start again with other options");
     SB_TRY(sb_settings_load(s->config, NULL, NULL, &settings, err));
+    SB_TRY(sb_serve_admin_token(settings, &admin_token, err));
     SB_TRY(sb_generation_new(s, settings, &next, err));
     settings = NULL;                                                      /* the generation's */
     sb_status status = s->audit ? sb_audit_reopen(s->audit, err) : SB_OK; /* after a rotation: the new file */
@@ -59,6 +63,7 @@ static sb_status reload(sb_serve *s, sb_error *err)
     sb_generation *before = s->current;
     s->current = next;
     (void)pthread_mutex_unlock(&s->current_lock);
+    sb_serve_admin_by(s, next->settings, &admin_token);
     sb_rates_set(s->rates, next->settings->tokens_per_minute);
     sb_serve_log_by(s, next->settings); /* the caller's thread alone takes it away again */
     sb_generation_release(before);

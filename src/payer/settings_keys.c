@@ -25,7 +25,7 @@ const sb_settings_key sb_settings_keys[] = {
     {"tls", "certificate", SB_SETTINGS_PATH, AT(tls_certificate), 0, 0, NULL},
     {"tls", "key", SB_SETTINGS_PATH, AT(tls_key), 0, 0, NULL},
     {"admin", "listen", SB_SETTINGS_TEXT, AT(admin_listen), 0, 0, NULL, true},
-    {"admin", "token_file", SB_SETTINGS_PATH, AT(admin_token_file), 0, 0, NULL, true},
+    {"admin", "token_file", SB_SETTINGS_PATH, AT(admin_token_file), 0, 0, NULL},
     {"auth", "registration", SB_SETTINGS_WORD, AT(registration), 0, 0, registrations},
     {"auth", "registration_token_file", SB_SETTINGS_PATH, AT(registration_token_file), 0, 0, NULL},
     {"auth", "registration_scope", SB_SETTINGS_TEXT, AT(registration_scope), 0, 0, NULL},

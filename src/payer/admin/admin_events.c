@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* admin_events.c - exports under way, and what the audit log has, as JSON. */
+#include <stdio.h>
+
 #include "fhir/instant.h"
 #include "payer/admin/admin_internal.h"
 #include "payer/ops/audit_search.h"
@@ -30,39 +32,57 @@ static sb_status add_export(void *context, const sb_job_summary *job, sb_error *
     return sb_error_nomem(err);
 }
 
-void sb_admin_exports(sb_admin *admin, sb_server_request *request, sb_answer *answer)
+void sb_admin_exports(sb_admin_turn *t)
 {
     SB_AUTOJSON list = json_array();
     sb_error err = SB_ERROR_INIT;
-    const sb_form_field *client = sb_form_find(&request->target.query, "client");
-    if (sb_jobs_each(admin->o.jobs, client ? client->value.ptr : NULL, add_export, list, &err) != SB_OK) {
-        sb_admin_error(answer, &err);
+    if (sb_jobs_each(t->admin->o.jobs, sb_admin_asked(t, "client"), add_export, list, &err) != SB_OK) {
+        sb_admin_error(t, &err);
         return;
     }
     SB_AUTOJSON body = json_pack("{s:O}", "exports", list);
-    sb_admin_json(answer, 200, body);
+    sb_admin_json(t, 200, body);
+}
+
+typedef struct wanted {
+    sb_str id;
+    char client[SB_CLIENT_ID_MAX + 1], group[SB_DATA_ID_MAX + 1];
+} wanted;
+
+static sb_status is_it(void *context, const sb_job_summary *job, sb_error *err)
+{
+    wanted *w = context;
+    (void)err;
+    if (!sb_str_eq(w->id, sb_str_from(job->id)))
+        return SB_OK;
+    (void)snprintf(w->client, sizeof(w->client), "%s", job->client);
+    (void)snprintf(w->group, sizeof(w->group), "%s", job->group);
+    return SB_OK;
 }
 
 /* What is taken away from somebody goes whether it can be told or not; that it could not is answered. */
-void sb_admin_export_delete(sb_admin *admin, sb_server_request *request, sb_answer *answer)
+void sb_admin_export_delete(sb_admin_turn *t)
 {
     sb_error err = SB_ERROR_INIT;
-    sb_str id = request->target.segments[1];
-    if (sb_jobs_delete(admin->o.jobs, NULL, id, &err) != SB_OK) {
-        sb_admin_error(answer, &err);
+    wanted w = {.id = t->request->target.segments[1]};
+    if (sb_jobs_each(t->admin->o.jobs, NULL, is_it, &w, &err) != SB_OK ||
+        sb_jobs_delete(t->admin->o.jobs, NULL, w.id, &err) != SB_OK) {
+        sb_admin_error(t, &err);
         return;
     }
     sb_audit_event event = {.event = "export.deleted",
                             .outcome = "ok",
+                            .client = w.client,
+                            .group = w.group,
                             .actor = SB_ADMIN_ACTOR,
-                            .peer = request->peer,
-                            .job = id.ptr,
+                            .peer = t->request->peer,
+                            .job = w.id.ptr,
                             .members = -1,
                             .durable = true};
-    if (sb_audit_add(admin->o.audit, &event))
-        answer->status = 204;
+    if (sb_audit_add(t->admin->o.audit, &event))
+        t->answer->status = 204;
     else
-        sb_admin_refuse(answer, 503, "it is deleted, but the audit log could not be told");
+        sb_admin_refuse(t, 503, "audit_unwritable", "it is deleted, but the audit log could not be told");
 }
 
 /* Events */
@@ -109,26 +129,26 @@ static bool read_query(const sb_form *query, sb_audit_query *out)
     return true;
 }
 
-void sb_admin_audit(sb_admin *admin, sb_server_request *request, sb_answer *answer)
+void sb_admin_audit(sb_admin_turn *t)
 {
     SB_AUTOJSON list = json_array();
     sb_error err = SB_ERROR_INIT;
     sb_audit_query query;
     uint64_t next = 0;
-    if (!admin->o.audit_file) {
-        sb_admin_refuse(answer, 404, "no audit log is kept: audit.file names one");
+    if (!t->admin->o.audit_file) {
+        sb_admin_refuse(t, 404, "not_found", "no audit log is kept: audit.file names one");
         return;
     }
-    if (!read_query(&request->target.query, &query)) {
-        sb_admin_refuse(answer, 400, "limit, before, since and until (seconds since 1970) are numbers");
+    if (!read_query(&t->request->target.query, &query)) {
+        sb_admin_refuse(t, 400, "request_invalid", "limit, before, since and until (seconds since 1970) are numbers");
         return;
     }
-    if (sb_audit_search(admin->o.audit_file, &query, add_event, list, &next, &err) != SB_OK) {
-        sb_admin_error(answer, &err);
+    if (sb_audit_search(t->admin->o.audit_file, &query, add_event, list, &next, &err) != SB_OK) {
+        sb_admin_error(t, &err);
         return;
     }
     SB_AUTOJSON body = json_pack("{s:O}", "events", list);
     if (next > 0 && body && json_object_set_new(body, "before", json_integer((json_int_t)next)) != 0)
-        answer->broken = true;
-    sb_admin_json(answer, 200, body);
+        t->answer->broken = true;
+    sb_admin_json(t, 200, body);
 }

@@ -163,6 +163,31 @@ static uint64_t get(const atomic_uint_fast64_t *counter)
     return atomic_load_explicit((atomic_uint_fast64_t *)(uintptr_t)counter, memory_order_relaxed);
 }
 
+uint64_t sb_metrics_answers(const sb_metrics *m, const char *route, unsigned status)
+{
+    size_t count = atomic_load_explicit((atomic_size_t *)(uintptr_t)&m->route_count, memory_order_acquire);
+    uint64_t sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t s = 0; s < STATUSES && strcmp(m->routes[i].name, route) == 0; s++)
+            sum += statuses[s] == status ? get(&m->routes[i].status[s]) : 0;
+    }
+    return sum;
+}
+
+uint64_t sb_metrics_refusals(const sb_metrics *m, const char *reason)
+{
+    size_t count = atomic_load_explicit((atomic_size_t *)(uintptr_t)&m->reason_count, memory_order_acquire);
+    uint64_t sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += strcmp(m->reasons[i].reason, reason) == 0 ? get(&m->reasons[i].count) : 0;
+    return sum;
+}
+
+int64_t sb_metrics_began_s(const sb_metrics *m)
+{
+    return m->began_s;
+}
+
 bool sb_metrics_head(sb_buf *out, const char *name, const char *type, const char *help)
 {
     return sb_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);

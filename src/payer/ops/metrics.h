@@ -21,6 +21,11 @@ SB_DEFINE_FREEP(sb_metrics)
 void sb_metrics_answer(sb_metrics *metrics, const char *route, unsigned status, uint64_t bytes, int64_t took_ns,
                        const char *reason);
 
+/* Of what is counted: answers of a route with this status; refusals for this reason, of all routes. */
+uint64_t sb_metrics_answers(const sb_metrics *metrics, const char *route, unsigned status);
+uint64_t sb_metrics_refusals(const sb_metrics *metrics, const char *reason);
+int64_t sb_metrics_began_s(const sb_metrics *metrics); /* on the wall clock */
+
 /* All of it, appended. False without memory. */
 SB_MUST_USE bool sb_metrics_write(sb_metrics *metrics, sb_buf *out);
 
