@@ -255,8 +255,8 @@ static bool is_worth_retrying(const sb_token_client *client, sb_status status, c
     *wait_ns = sb_backoff_ns(tries - 1, BACKOFF_FIRST_MS, BACKOFF_CAP_MS);
     if (tries >= (renewal ? TRIES_RENEWAL : TRIES_FIRST))
         return false;
-    if (answer->status == 0)
-        return status == SB_E_NETWORK; /* TOK-05: no answer */
+    if (status == SB_E_NETWORK || answer->status == 0)
+        return status == SB_E_NETWORK; /* TOK-05: no answer, or one that broke off */
     if (answer->status == 400)
         return renewal && tries < TRIES_400; /* REAL-10 */
     if (!sb_http_status_is_transient(answer->status))

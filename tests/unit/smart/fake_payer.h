@@ -19,6 +19,7 @@ typedef struct fake_answer {
     int64_t date_s;     /* Date; received_s is 1790000000 plus whatever the test sets */
     const char *from;   /* where the answer came from; NULL: the URL */
     bool once;          /* used up by one request */
+    bool breaks;        /* it begins as told, and breaks off: SB_E_NETWORK */
     bool used;
 } fake_answer;
 
@@ -105,6 +106,9 @@ static inline sb_status fake_send(void *impl, const sb_http_request *request, sb
             sb_error_set(err, SB_E_NETWORK, "no connection to the server", "%s: refused", "try again", request->url);
     else if (!fake_fill(p, found, request, response))
         status = SB_E_NOMEM;
+    else if (found->breaks)
+        status = sb_error_set(err, SB_E_NETWORK, "the connection ended before the answer did", "%s", "try again",
+                              request->url);
     (void)pthread_mutex_unlock(&p->lock);
     return status;
 }

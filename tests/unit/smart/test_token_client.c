@@ -134,6 +134,16 @@ static void each_try_has_an_assertion_of_its_own(void **state)
             assert_string_not_equal(f->payer.seen[i].body, f->payer.seen[k].body); /* AUTH-05 */
 }
 
+static void an_answer_that_breaks_off_is_asked_for_again(void **state)
+{
+    fixture *f = *state;
+    fake_add(&f->payer, (fake_answer){.url = "/token", .status = 200, .body = "{\"acc", .once = true, .breaks = true});
+    fake_add(&f->payer, (fake_answer){.url = "/token", .status = 401, .body = "{", .once = true, .breaks = true});
+    answers(f, 200, TOKEN);
+    assert_int_equal(fetch(f, false), SB_OK); /* TOK-05 */
+    assert_int_equal(f->payer.n_seen, 3);
+}
+
 static void a_first_refusal_is_final(void **state)
 {
     fixture *f = *state;
@@ -346,6 +356,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CLIENT_TEST(the_request_is_as_the_standard_says),
         CLIENT_TEST(each_try_has_an_assertion_of_its_own),
+        CLIENT_TEST(an_answer_that_breaks_off_is_asked_for_again),
         CLIENT_TEST(a_first_refusal_is_final),
         CLIENT_TEST(a_renewal_survives_a_passing_400),
         CLIENT_TEST(retry_after_is_obeyed_within_reason),

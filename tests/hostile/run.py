@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""run.py PROGRAM FAST_TIME - seeded scenarios of a payer that does everything wrong, against the built program.
+
+  --count N      so many scenarios (default 300, or SB_HOSTILE)
+  --first SEED   seeds from here on (default 1)
+  --seed SEED    this one alone, told at length
+  --jobs N       processes (default: one a core); each plays four scenarios at once
+  --keep         leave the folders, and say where
+
+A scenario that fails prints its seed: `run.py PROGRAM FAST_TIME --seed SEED` plays it again. The last line has the
+figures: scenarios, faults injected, runs of the program, losses."""
+import argparse
+import concurrent.futures
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
+
+from certs import Certificates  # noqa: E402  (the end-to-end tests' own)
+from hosts import server_context  # noqa: E402
+import scenario  # noqa: E402
+
+AT_ONCE = 4                     # scenarios a process: the program mostly waits
+MEMORY = Path("/dev/shm")       # where files need no disk
+MEMORY_MIN = 256 * 1024 * 1024  # what must be free there
+
+
+class Tools:
+    def __init__(self, args, folder, certificates):
+        self.program, self.fast_time = Path(args.program).resolve(), Path(args.fast_time).resolve()
+        self.ca, self.key = certificates.ca, Path(folder) / "client.jwk"
+        self.certificates, self.contexts = certificates, {}
+        self.tell = args.seed is not None
+
+    def open(self):
+        """In each process: contexts cannot be passed on."""
+        self.contexts = {"good": server_context(self.certificates.good)}
+
+
+def new_folder():
+    try:
+        if shutil.disk_usage(MEMORY).free >= MEMORY_MIN:
+            return tempfile.mkdtemp(prefix="smartbulk-hostile-", dir=MEMORY)
+    except OSError:
+        pass
+    return tempfile.mkdtemp(prefix="smartbulk-hostile-")
+
+
+def work(tools, folder, keep, seeds, results):
+    tools.open()
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        running = {pool.submit(scenario.play, seed, tools, Path(folder) / f"s{seed}", keep): seed for seed in seeds}
+        for done in concurrent.futures.as_completed(running):
+            try:
+                results.put((running[done], *done.result()))
+            except Exception as e:  # whatever it is, it is this scenario's failure
+                import traceback
+                results.put((running[done], f"the scenario itself failed: {traceback.format_exc()}", 0, 0, 0, 0))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program")
+    parser.add_argument("fast_time")
+    parser.add_argument("--count", type=int, default=int(os.environ.get("SB_HOSTILE", "300")))
+    parser.add_argument("--first", type=int, default=1)
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--keep", action="store_true")
+    args = parser.parse_args()
+    seeds = [args.seed] if args.seed is not None else list(range(args.first, args.first + args.count))
+    folder = new_folder()
+    certificates = Certificates(Path(folder) / "certificates")
+    tools = Tools(args, folder, certificates)
+    subprocess.run([tools.program, "key", "new", "-o", tools.key], check=True, capture_output=True)
+    results, began, jobs = multiprocessing.Queue(), time.monotonic(), min(args.jobs, len(seeds))
+    workers = [multiprocessing.Process(target=work, args=(tools, folder, args.keep, seeds[n::jobs], results), daemon=True)
+               for n in range(jobs)]
+    for worker in workers:
+        worker.start()
+    n_faults = runs = 0
+    lost, skipped, slowest = [], 0.0, (0, 0)
+    for _ in seeds:
+        seed, wrong, fired, hours, n, took = results.get()
+        n_faults, runs, skipped, slowest = n_faults + fired, runs + n, skipped + hours, max(slowest, (took, seed))
+        if wrong:
+            print(f"{'' if args.seed else 'FAILED '}seed {seed}: {wrong}\n", flush=True)
+            lost.append(seed)
+    for worker in workers:
+        worker.join()
+    if args.keep:
+        print(f"folders are kept in {folder}")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    if lost:
+        print(f"failed seeds: {' '.join(map(str, sorted(lost)))}")
+    print(f"hostile: {len(seeds)} scenarios, {n_faults} faults injected, {runs} runs, {len(lost)} losses; "
+          f"{skipped:.1f} hours of waiting in {time.monotonic() - began:.0f} s, slowest {slowest[0]:.1f} s "
+          f"(seed {slowest[1]})")
+    return 1 if lost else 0
+
+
+if __name__ == "__main__":
+    os.umask(0o077)
+    sys.exit(main())

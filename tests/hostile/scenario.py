@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One scenario: a payer with faults that its seed chose, the program's run against it, and what must be true after."""
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import faults
+from hosts import Page
+from payer import Payer
+
+DEADLINE_S = 150         # of the machine's time: whoever needs longer hangs
+PEAK_MAX_KB = 96 * 1024  # of memory, however large what the payer sends; README.md says 64 MB for eight connections
+OUTPUT_MAX = 256 * 1024  # of words: nobody reads more, and a payer must not fill a disk with our log
+FAILURE_CODES = {1, 2, 3, 4, 5, 6}
+
+
+class Wrong(Exception):
+    """A promise was broken."""
+
+
+def expect(condition, what):
+    if not condition:
+        raise Wrong(what)
+
+
+class Result:
+    def __init__(self, code, out, err, end):
+        self.code, self.out, self.err = code, out, err
+        self.told, self.fds, self.threads, self.peak_kb, self.left = end
+
+    def __str__(self):
+        return f"exit {self.code}, peak {self.peak_kb} KB\n--- stdout\n{self.out}--- stderr\n{self.err}"
+
+
+class Scenario:
+    def __init__(self, seed, tools, folder):
+        self.seed, self.tools, self.dir = seed, tools, Path(folder)
+        self.rng = random.Random(f"hostile {seed}")
+        self.dir.mkdir()
+        self.page = Page(self.dir / "page")
+        self.payer = Payer(self.page, tools.contexts, self.rng)
+        self.runs = []
+        self.faults = self.compose()
+        self.payer.faults = list(self.faults)
+
+    # what happens
+
+    def compose(self):
+        return [self.rng.choice(faults.CATALOGUE)(self.rng) for _ in range(self.rng.choice([1, 1, 2, 3]))]
+
+    def program(self, *args):
+        state = self.dir / "state"
+        env = {"PATH": os.environ["PATH"], "HOME": str(self.dir), "XDG_STATE_HOME": str(state), "LC_ALL": "C.UTF-8",
+               "XDG_RUNTIME_DIR": str(state), "LD_PRELOAD": str(self.tools.fast_time), "FAST_TIME": str(self.page.path)}
+        state.mkdir(exist_ok=True, mode=0o700)
+        self.page.begin()
+        with open(self.dir / "stdout", "w+b") as out, open(self.dir / "stderr", "w+b") as err:
+            process = subprocess.Popen([self.tools.program, *map(str, args)], cwd=self.dir, env=env,
+                                       stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+            try:
+                code = process.wait(DEADLINE_S)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGABRT)
+                process.wait()
+                code = "none: it hangs"
+            words = []
+            for file in (out, err):
+                file.seek(0)
+                words.append(file.read(OUTPUT_MAX + 1).decode(errors="replace"))
+        result = Result(code, *words, self.page.end())
+        self.runs.append((" ".join(map(str, args[:1])), result))
+        self.check_end(result)
+        return result
+
+    def run(self):
+        payer = self.payer
+        options = ["--threads", self.rng.choice([1, 2]), "--connections", self.rng.choice([1, 2, 8])]
+        result = self.program("export", payer.fhir_url, "--client-id", "client-1", "--key", self.tools.key, "--ca-file",
+                              self.tools.ca, "--patients", "--to", self.dir / "out", *options)
+        self.check_code(result)
+        self.check_files(result)
+        if result.code != 0:
+            after = set().union(*(f.after for f in self.fired()))
+            payer.faults = []
+            result = self.program("resume", self.dir / "out", *options)
+            expect(result.code in after, f"exit {result.code} from a resume when all is well again: wanted {after}")
+            self.check_files(result)
+        self.check_secrets()
+
+    # what must be true
+
+    def check_end(self, r):
+        expect(r.code in (0, *FAILURE_CODES), f"exit {r.code}")
+        expect("Sanitizer" not in r.err, "a sanitizer speaks")
+        expect(r.told, "it ended without an end: _exit or a crash")
+        expect(r.fds == 0, f"{r.fds} descriptors are left: {r.left}")
+        expect(r.threads == 0, f"{r.threads} threads are left")
+        expect(r.peak_kb <= PEAK_MAX_KB, f"{r.peak_kb} KB of memory")
+        expect(len(r.out) <= OUTPUT_MAX and len(r.err) <= OUTPUT_MAX, "it does not stop talking")
+        expect(r.code != 1 and "please report this" not in r.err, "it takes the payer's fault for its own")
+        expect(not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e]", r.err + r.out), "it passes control characters on")
+        if r.code not in (0, 6):
+            expect("  why: " in r.err and "  fix: " in r.err, "a message without its three parts")
+
+    def fired(self):
+        return [f for f in self.faults if f.fired]
+
+    def borne(self, fault):
+        """All that befell its stage is what the program must bear."""
+        together = [f for f in self.fired() if f.stage == fault.stage]
+        return sum(f.fired for f in together) <= min(f.bears for f in together)
+
+    def check_code(self, r):
+        too_much = [f for f in self.fired() if not self.borne(f)]
+        allowed = {0}.union(*(f.codes for f in too_much))
+        if any(f.lasts and 0 not in f.codes for f in too_much):
+            allowed.discard(0)
+        stages = {f.stage for f in self.fired()}
+        if {"discovery", "metadata"} <= stages:  # which is what is tried next
+            too_much = self.fired()
+            allowed |= {4, 5}
+        expect(r.code in allowed, f"wanted one of {sorted(allowed)}")
+        if r.code != 0:
+            log = self.dir / "out/log.ndjson"
+            told = r.err + r.out + (log.read_text(errors="replace") if log.exists() else "")
+            words = "|".join(f.words for f in too_much if f.words)
+            expect(re.search(words, told), f"nothing tells the cause: wanted /{words}/")
+
+    def wanted_files(self):
+        counters, wanted = {}, {}
+        for n, (kind, content) in enumerate(self.payer.files):
+            number = counters[kind] = counters.get(kind, -1) + 1
+            wanted[f"{kind}.{number:03d}.ndjson"] = (n, content)
+        return wanted
+
+    def check_files(self, r):
+        """What is in a file's place is that file; after success all are, and the payer's copy is gone."""
+        out, wanted = self.dir / "out", self.wanted_files()
+        there = {p.name: p for p in out.glob("*.ndjson") if p.name != "log.ndjson"}
+        for name, path in there.items():
+            expect(name in wanted, f"{name} is nobody's")
+            number, content = wanted[name]
+            expect(number not in self.payer.bad, f"{name} was accepted")
+            expect(path.read_bytes() == content, f"{name} is not what the payer has")
+        if r.code == 0:
+            expect(sorted(there) == sorted(wanted), f"only {sorted(there)} came")
+            parts = out / ".smartbulk/parts"
+            expect(not parts.exists() or not any(parts.iterdir()), "parts are left over")
+
+    def check_secrets(self):
+        payer = self.payer
+        secrets = [s.encode() for s in (*payer.tokens, *payer.assertions) if len(s) > 8]
+        words = "".join(r.out + r.err for _, r in self.runs).encode()
+        expect(not any(s in words for s in secrets), "a secret was printed")
+        for path in (self.dir / "out").rglob("*"):
+            if path.is_file():
+                content = path.read_bytes()
+                expect(not any(s in content for s in secrets), f"a secret is in {path.name}")
+        for request in payer.requests():
+            self.check_request(request, secrets)
+
+    def check_request(self, r, secrets):
+        what = f"{r.method} {r.path} at {r.host.name}"
+        expect(r.host.name != "plain", f"{what}: plain http was asked")
+        if r.host.name != "payer":
+            expect("authorization" not in r.headers and not any(s in r.raw for s in secrets), f"a secret went to {what}")
+            return
+        without = [r.raw.replace(f"Bearer {r.bearer}".encode(), b"", 1) if r.bearer else r.raw][0]
+        if r.path == "/token" and r.method == "POST":
+            expect("authorization" not in r.headers, f"{what}: with a token")
+            return
+        expect(not any(s in without for s in secrets), f"{what}: a secret beside the Authorization header")
+        may = r.path.startswith("/fhir/") and "well-known" not in r.path or r.path.startswith(
+            "/files/") and self.payer.requires_token
+        expect(may or not r.bearer, f"{what}: with a token that nobody asked for")
+
+    # the end
+
+    def story(self):
+        lines = [f"faults: {'; '.join(map(str, self.faults))}"]
+        lines += [f"{name}: {result}" for name, result in self.runs]
+        lines += [f"{r.method} {r.path} at {r.host.name}" for r in self.payer.requests()[-40:]]
+        return "\n".join(lines)
+
+    def close(self, keep):
+        self.payer.close()
+        if not keep:
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def play(seed, tools, folder, keep=False):
+    """(None or what is wrong, faults that were injected, hours that were skipped, runs of the program, seconds)"""
+    scenario, began, wrong = Scenario(seed, tools, folder), time.monotonic(), None
+    try:
+        scenario.run()
+    except Wrong as e:
+        wrong = f"{e}\n{scenario.story()}"
+    fired = sum(f.fired for f in scenario.faults)
+    skipped_h = scenario.page.skipped_s() / 3600
+    scenario.close(keep)
+    return wrong or tools.tell and scenario.story(), fired, skipped_h, len(scenario.runs), time.monotonic() - began
