@@ -6,7 +6,7 @@
  * network, the offset jumps to the first moment any of them waits for. A thread that waits for a peer stops the jumps:
  * honest answers take real time however loaded the machine is, so that nothing times out by accident. Only while the
  * peer says (`stalls`, in the page it shares with us) that it keeps as many connections waiting on purpose as we wait
- * for do they go on, a second at a time.
+ * for do they go on, a second in a millisecond.
  *
  * FAST_TIME names the shared page. Knows nothing of the program. */
 #include <dlfcn.h>
@@ -28,14 +28,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NS_PER_S   INT64_C(1000000000)
-#define NS_PER_MS  INT64_C(1000000)
-#define NEVER      INT64_MAX
-#define SLICE_NS   (20 * NS_PER_MS) /* a wake that was missed is made up for so soon */
-#define QUIET_NS   NS_PER_MS        /* what was sent before a peer fell silent has arrived by then */
-#define STALL_STEP NS_PER_S
-#define POLL_MAX   512  /* more descriptors nobody here polls */
-#define FDS_MAX    4096 /* descriptors looked at in the end */
+#define NS_PER_S       INT64_C(1000000000)
+#define NS_PER_MS      INT64_C(1000000)
+#define NEVER          INT64_MAX
+#define SLICE_NS       (20 * NS_PER_MS) /* a wake that was missed is made up for so soon */
+#define STALL_SLICE_NS NS_PER_MS
+#define STALL_SPEED    1000 /* how fast time goes by while peers are silent: fast, but they can follow */
+#define POLL_MAX       512  /* more descriptors nobody here polls */
+#define FDS_MAX        4096 /* descriptors looked at in the end */
 
 /* Shared with the peer: hosts.py knows the layout. */
 #pragma GCC visibility push(default) /* all of what follows that is not static stands before libc's */
@@ -52,7 +52,8 @@ typedef struct page {
 typedef struct waiter {
     struct waiter *next;
     int64_t deadline_ns; /* of our time */
-    int64_t since_ns;    /* of the machine's */
+    int64_t since_ns;    /* of the machine's, when it began; and */
+    int64_t began_ns;    /* of ours */
     int connections;     /* that it waits for */
     bool woken;
     pthread_cond_t *cond; /* or */
@@ -72,10 +73,9 @@ static int (*real_join)(pthread_t, void **);
 static page no_page;
 static page *shared = &no_page;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static waiter *waiters;      /* under lock */
-static unsigned n_waiting;   /* under lock: waiters that nobody has woken */
-static unsigned n_live = 1;  /* under lock: threads */
-static int64_t last_jump_ns; /* under lock, of the machine's time */
+static waiter *waiters;     /* under lock */
+static unsigned n_waiting;  /* under lock: waiters that nobody has woken */
+static unsigned n_live = 1; /* under lock: threads */
 static bool fds_before[FDS_MAX];
 static __thread int my_wake_fd = -1;
 
@@ -155,7 +155,7 @@ static bool has_news(const waiter *w)
 
 static void try_jump(void)
 {
-    int64_t machine = machine_ns(), now = our_ns(), first = NEVER, quiet_since = last_jump_ns;
+    int64_t machine = machine_ns(), now = our_ns(), first = NEVER, limit = NEVER;
     int connections = 0;
     if (n_waiting < n_live)
         return;
@@ -164,19 +164,18 @@ static void try_jump(void)
             return; /* it is about to wake */
         first = w->deadline_ns < first ? w->deadline_ns : first;
         connections += w->connections;
-        quiet_since = w->since_ns > quiet_since ? w->since_ns : quiet_since;
+        if (w->connections > 0 && w->began_ns + (machine - w->since_ns) * STALL_SPEED < limit)
+            limit = w->began_ns + (machine - w->since_ns) * STALL_SPEED;
     }
-    if (connections > 0 && (atomic_load(&shared->stalls) < connections || machine - quiet_since < QUIET_NS))
+    if (connections > 0 && atomic_load(&shared->stalls) < connections)
         return;
     for (const waiter *w = waiters; w; w = w->next)
         if (has_news(w))
             return;
-    if (first == NEVER)
+    first = first < limit ? first : limit;
+    if (first == NEVER || first <= now)
         return;
-    if (connections > 0 && first - now > STALL_STEP)
-        first = now + STALL_STEP;
     (void)atomic_fetch_add(&shared->offset_ns, first - now);
-    last_jump_ns = machine;
     for (waiter *w = waiters; w; w = w->next)
         if (w->deadline_ns <= first)
             wake(w);
@@ -186,6 +185,7 @@ static void enter(waiter *w)
 {
     (void)pthread_mutex_lock(&lock);
     w->since_ns = machine_ns();
+    w->began_ns = our_ns();
     w->next = waiters;
     waiters = w;
     n_waiting++;
@@ -231,7 +231,7 @@ static void mark_woken(const pthread_cond_t *cond)
 static int64_t slice_ns(const waiter *w)
 {
     int64_t left = w->deadline_ns == NEVER ? NEVER : w->deadline_ns - our_ns();
-    int64_t slice = atomic_load(&shared->stalls) > 0 ? QUIET_NS : SLICE_NS;
+    int64_t slice = atomic_load(&shared->stalls) > 0 ? STALL_SLICE_NS : SLICE_NS;
     return left < 0 ? 0 : left < slice ? left : slice;
 }
 

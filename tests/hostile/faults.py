@@ -59,6 +59,8 @@ def any_stage(rng, without=()):
 
 # the network
 
+DRIPS = 100  # bytes of an answer that come one by one
+
 def at_any_byte(rng):
     """So many bytes of an honest answer, and then `end`."""
     part, stage = rng.random(), any_stage(rng)
@@ -88,9 +90,11 @@ def drip(rng):
 
     def act(payer, wire, request):
         head, body = payer.usual(request).encoded()
-        for byte in head + body:
-            wire.send(bytes([byte]))
+        whole = head + body
+        for byte in whole[-DRIPS:]:
             wire.pause(seconds)
+            wire.send(whole[:-DRIPS] + bytes([byte]))
+            whole = b""
         wire.end()
     return Fault(f"a byte each {seconds} s", stage, act, codes | {0}, bears, SILENCE, how_often(rng, bears))
 
