@@ -76,7 +76,9 @@ static void ask_to_sign_in(sb_turn *t, const sb_page *page)
                     ? "This page is for people who are signed in. Come by the address that your organisation signs you "
                       "in at, or ask the payer for a sign-in link."
                     : "This page is for people who are signed in. Ask the payer's team for a sign-in link: it opens "
-                      "this page for you once, and your browser stays signed in for eight hours.");
+                      "this page for you once, and your browser stays signed in for eight hours. If you are signed in "
+                      "already and "
+                      "followed a link from elsewhere, go on from the overview.");
 }
 
 static bool let_in(sb_turn *t, const sb_page *page)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* portal.h - the pages that a partner's engineer and the payer's administrator meet.
  *
- *   /portal                                       for everybody: what this payer offers
+ *   /portal  /portal/offer                        for everybody: what this payer offers
  *   /portal/sign-in                               a one-time link becomes a session
- *   /portal/clients  …/new  …/{id}  /portal/debugger    for who is signed in: their clients, and why one was refused
+ *   /portal/clients  …/new  /portal/client?id=  /portal/debugger    for who is signed in: theirs, and why one was refused
  *   /portal/admin/…                               for administrators: clients, rosters, exports, audit log
  *
  * HTML alone: no script, nothing from elsewhere, escaped by construction (html.h). Who somebody is says a session (a
