@@ -231,6 +231,28 @@ sb_status sb_clients_each(sb_clients *clients, sb_client_visit *visit, void *con
     return clients->ops->each(clients->impl, visit, context, err);
 }
 
+typedef struct wanted {
+    const char *id;
+    sb_client *found;
+} wanted;
+
+static sb_status is_it(void *context, sb_client *client, sb_error *err)
+{
+    wanted *w = context;
+    (void)err;
+    if (strcmp(client->id, w->id) == 0)
+        w->found = sb_client_ref(client);
+    return SB_OK;
+}
+
+sb_status sb_clients_find_now(sb_clients *clients, const char *id, sb_client **out, sb_error *err)
+{
+    wanted w = {.id = id};
+    SB_TRY(sb_clients_each(clients, is_it, &w, err)); /* which asks first whether something changed */
+    *out = w.found;
+    return SB_OK;
+}
+
 /* In memory: sorted by id */
 
 typedef struct memory {

@@ -97,8 +97,10 @@ void sb_clients_free(sb_clients *clients); /* NULL is fine */
 SB_DEFINE_FREEP(sb_clients)
 
 /* Any thread. A client that is found may be some seconds old when another process changed it (a register says how
- * many); who approves or suspends looks it up by sb_clients_each(). */
+ * many); who approves or suspends looks it up by sb_clients_find_now(). */
 sb_status sb_clients_find(sb_clients *clients, sb_str id, sb_client **out, sb_error *err);
+/* As it is where clients are kept, at this moment: for who decides about one, or waits for a decision. */
+sb_status sb_clients_find_now(sb_clients *clients, const char *id, sb_client **out, sb_error *err);
 sb_status sb_clients_add(sb_clients *clients, sb_client *client, sb_error *err);
 sb_status sb_clients_replace(sb_clients *clients, sb_client *client, sb_error *err);
 /* Only if nobody changed it since `was` was found: who changes one thing does not undo another's suspension. SB_E_BUSY:

@@ -116,6 +116,7 @@ sb_status sb_jobs_create(sb_jobs *jobs, const sb_job_request *request, char id[S
                          sb_error *err);
 
 typedef enum sb_job_state { SB_JOB_QUEUED, SB_JOB_RUNNING, SB_JOB_DONE, SB_JOB_FAILED } sb_job_state;
+const char *sb_job_state_name(sb_job_state state); /* "queued", "running", "done", "failed" */
 
 typedef struct sb_job_status {
     sb_job_state state;

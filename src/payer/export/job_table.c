@@ -29,6 +29,11 @@ enum {
 
 static const char *const states[] = {"queued", "running", "done", "failed"};
 
+const char *sb_job_state_name(sb_job_state state)
+{
+    return states[state];
+}
+
 void sb_job_row_cleanup(sb_job_row *row)
 {
     free(row->client);

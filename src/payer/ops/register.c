@@ -4,6 +4,7 @@
  * What lets somebody in and cannot be told is taken back; what shuts somebody out stays, told or not. */
 #include "payer/ops/register.h"
 
+#include "base/names.h"
 #include "base/random.h"
 #include "base/url.h"
 #include "fhir/safe_line.h"
@@ -75,39 +76,11 @@ static sb_status may_write(const sb_register *reg, sb_error *err)
 
 /* Showing */
 
-typedef struct names {
-    char **items;
-    size_t count, cap;
-} names;
-
-static void names_cleanup(names *n)
-{
-    for (size_t i = 0; i < n->count; i++)
-        free(n->items[i]);
-    free(n->items);
-    *n = (names){.items = NULL};
-}
-
-static sb_status add_name(void *context, const char *name, sb_error *err)
-{
-    names *n = context;
-    if (n->count == n->cap) {
-        size_t wider = n->cap ? n->cap * 2 : 8;
-        char **items = reallocarray(n->items, wider, sizeof(*items));
-        if (!items)
-            return sb_error_nomem(err);
-        n->items = items;
-        n->cap = wider;
-    }
-    n->items[n->count] = sb_str_dup(sb_str_from(name));
-    return n->items[n->count] ? (n->count++, SB_OK) : sb_error_nomem(err);
-}
-
-static sb_status groups_of(sb_register *reg, const char *id, names *out, sb_error *err)
+static sb_status groups_of(sb_register *reg, const char *id, sb_names *out, sb_error *err)
 {
     SB_AUTO(sb_lease) lease = SB_LEASE_INIT;
     SB_TRY(sb_lease_take(&lease, reg->p.pool, err));
-    return sb_roster_each_of_client(lease.db, id, add_name, out, err);
+    return sb_roster_each_of_client(lease.db, id, sb_names_add, out, err);
 }
 
 /* What clients say of themselves, fit for a terminal. */
@@ -121,7 +94,7 @@ static const char *safe(const char *text, char out[SHOWN_MAX])
 
 static sb_status show(sb_register *reg, const sb_client *client, sb_client_info_fn *each, void *impl, sb_error *err)
 {
-    SB_AUTO(names) groups = {.items = NULL};
+    SB_AUTO(sb_names) groups = SB_NAMES_INIT;
     SB_AUTO(sb_buf) scope = SB_BUF_INIT;
     char name[SHOWN_MAX], contact[SHOWN_MAX];
     size_t key_count = client->jwks ? sb_jwks_count(client->jwks) : 0;
@@ -182,30 +155,12 @@ sb_status sb_register_each(sb_register *reg, const char *state, sb_client_info_f
     return sb_clients_each(reg->p.clients, list_one, &l, err);
 }
 
-/* As it is in the database now: what a register has in memory may be seconds old. */
-
-typedef struct wanted {
-    const char *id;
-    sb_client *found;
-} wanted;
-
-static sb_status is_it(void *context, sb_client *client, sb_error *err)
-{
-    wanted *w = context;
-    (void)err;
-    if (strcmp(client->id, w->id) == 0)
-        w->found = sb_client_ref(client);
-    return SB_OK;
-}
-
 static sb_status find(sb_register *reg, const char *id, sb_client **out, sb_error *err)
 {
-    wanted w = {.id = id};
-    SB_TRY(sb_clients_each(reg->p.clients, is_it, &w, err));
-    *out = w.found;
-    return w.found ? SB_OK
-                   : sb_error_set(err, SB_E_NOT_FOUND, "there is no such client", "none has this id",
-                                  "list the clients, and look at the spelling");
+    SB_TRY(sb_clients_find_now(reg->p.clients, id, out, err));
+    return *out ? SB_OK
+                : sb_error_set(err, SB_E_NOT_FOUND, "there is no such client", "none has this id",
+                               "list the clients, and look at the spelling");
 }
 
 sb_status sb_register_show(sb_register *reg, const char *id, sb_client_info_fn *each, void *impl, sb_error *err)

@@ -53,7 +53,7 @@ sb_status sb_own_client_find(const sb_turn *t, const char *id, sb_client **out, 
         sb_client *client = NULL;
         if (strcmp(owned.items[i].client_id, id) != 0)
             continue;
-        SB_TRY(sb_client_fresh(t->service, id, &client, err));
+        SB_TRY(sb_clients_find_now(t->service->o.clients, id, &client, err));
         take(client, owned.items[i].created_s, out);
     }
     return *out ? SB_OK

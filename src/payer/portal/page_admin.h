@@ -9,25 +9,11 @@
 #ifndef SB_PAYER_PAGE_ADMIN_H
 #define SB_PAYER_PAGE_ADMIN_H
 
+#include "base/names.h"
 #include "payer/ops/audit_search.h"
 #include "payer/portal/portal_internal.h"
 
 #define SB_ADMIN_ROWS 100 /* of a table on one page: what a person looks through */
-
-/* Texts of a list, copied. */
-typedef struct sb_names {
-    char **items;
-    size_t count, cap;
-} sb_names;
-
-#define SB_NAMES_INIT                                                                                                  \
-    {                                                                                                                  \
-        NULL, 0, 0                                                                                                     \
-    }
-void sb_names_cleanup(sb_names *names); /* safe to repeat */
-/* An sb_roster_name_visit: `context` is the list. */
-sb_status sb_names_add(void *context, const char *name, sb_error *err);
-bool sb_names_have(const sb_names *names, const char *name);
 
 /* Do these words stand in that text, however they are spelt? Empty: always. */
 bool sb_admin_fits(const char *text, const char *words);

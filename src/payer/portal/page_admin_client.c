@@ -107,7 +107,7 @@ static sb_status page(sb_turn *t, const char *id, const sb_admin_outcome *outcom
 {
     SB_AUTOPTR(sb_client) client = NULL;
     SB_AUTO(sb_names) given = SB_NAMES_INIT;
-    SB_TRY(sb_client_fresh(t->service, id, &client, err));
+    SB_TRY(sb_clients_find_now(t->service->o.clients, id, &client, err));
     if (!client && outcome->refused) {
         sb_page_say(t, outcome->status, outcome->refused->what, outcome->refused->why);
         return SB_OK;

@@ -154,7 +154,7 @@ void sb_page_admin_remove(sb_turn *t)
     sb_error err = SB_ERROR_INIT;
     SB_AUTOPTR(sb_client) client = NULL;
     const char *id = sb_turn_query(t, "id");
-    sb_status status = sb_client_fresh(t->service, id, &client, &err);
+    sb_status status = sb_clients_find_now(t->service->o.clients, id, &client, &err);
     if (status == SB_OK && !client)
         status = sb_error_set(&err, SB_E_NOT_FOUND, "there is no such client", "none has this id", "look at the list");
     if (status != SB_OK) {
@@ -251,7 +251,7 @@ static sb_status change_client(sb_turn *t, const char *id, sb_error *err)
     SB_AUTOPTR(sb_client) client = NULL;
     sb_client_change change = SB_CLIENT_CHANGE_INIT;
     bool any = false;
-    SB_TRY(sb_client_fresh(t->service, id, &client, err));
+    SB_TRY(sb_clients_find_now(t->service->o.clients, id, &client, err));
     if (client)
         SB_TRY(read_change(t, client, &change, &any, err));
     SB_TRY(open_register(t, &reg, err));
@@ -270,7 +270,7 @@ void sb_page_admin_change_do(sb_turn *t)
 static sb_status fetch_keys(sb_turn *t, const char *id, sb_keyset **out, sb_error *err)
 {
     SB_AUTOPTR(sb_client) client = NULL;
-    SB_TRY(sb_client_fresh(t->service, id, &client, err));
+    SB_TRY(sb_clients_find_now(t->service->o.clients, id, &client, err));
     if (!client || !client->jwks_url || !t->service->o.keys)
         return sb_error_set(err, SB_E_NOT_FOUND, "there are no keys to be fetched",
                             "this client is gone, or registered its keys themselves", "look at the list of clients");

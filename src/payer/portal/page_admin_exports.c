@@ -33,8 +33,6 @@ static void listing_cleanup(listing *l)
     free(l->rows);
 }
 
-static const char *const state_names[] = {"queued", "running", "done", "failed"};
-
 static sb_status grow(listing *l, sb_error *err)
 {
     size_t wider = l->cap ? l->cap * 2 : 64;
@@ -51,7 +49,7 @@ static sb_status look_at(void *context, const sb_job_summary *job, sb_error *err
     listing *l = context;
     l->by_state[job->state]++;
     if ((l->client[0] && strcmp(l->client, job->client) != 0) ||
-        (l->state[0] && strcmp(l->state, state_names[job->state]) != 0) || l->count == EXPORTS_MAX)
+        (l->state[0] && strcmp(l->state, sb_job_state_name(job->state)) != 0) || l->count == EXPORTS_MAX)
         return SB_OK;
     if (l->count == l->cap)
         SB_TRY(grow(l, err));
@@ -72,7 +70,7 @@ static void state(sb_turn *t, const export *e)
 {
     static const sb_tone tones[] = {SB_TONE_PLAIN, SB_TONE_WARN, SB_TONE_GOOD, SB_TONE_BAD};
     char text[32];
-    (void)snprintf(text, sizeof(text), e->state == SB_JOB_RUNNING ? "%s, %u %%" : "%s", state_names[e->state],
+    (void)snprintf(text, sizeof(text), e->state == SB_JOB_RUNNING ? "%s, %u %%" : "%s", sb_job_state_name(e->state),
                    e->percent);
     sb_badge(t, tones[e->state], text);
     if (e->why[0])
@@ -103,8 +101,8 @@ static void search(sb_turn *t, const listing *l)
     sb_admin_search_field(t, "client", "Client id", l->client);
     SB_HTML(&t->html, "<div><label for=\"f-state\">State</label><select id=\"f-state\" name=\"state\">");
     sb_admin_option(t, "", "any", l->state);
-    for (size_t i = 0; i < SB_ARRAY_LEN(state_names); i++)
-        sb_admin_option(t, state_names[i], state_names[i], l->state);
+    for (sb_job_state i = SB_JOB_QUEUED; i <= SB_JOB_FAILED; i++)
+        sb_admin_option(t, sb_job_state_name(i), sb_job_state_name(i), l->state);
     SB_HTML(&t->html, "</select></div><div><button class=\"second\">Search</button></div></form>");
 }
 
@@ -142,8 +140,8 @@ static sb_status page(sb_turn *t, sb_error *err)
     sb_page_begin(t, "Exports", "Exports");
     SB_HTML(&t->html, "<h1>Exports</h1><p class=\"lead\">What clients asked for, until it expires.</p>"
                       "<div class=\"numbers\">");
-    for (size_t i = 0; i < SB_ARRAY_LEN(state_names); i++)
-        sb_admin_figure(t, l.by_state[i], state_names[i]);
+    for (sb_job_state i = SB_JOB_QUEUED; i <= SB_JOB_FAILED; i++)
+        sb_admin_figure(t, l.by_state[i], sb_job_state_name(i));
     SB_HTML(&t->html, "</div>");
     list(t, &l);
     sb_page_end(t, 200);

@@ -86,9 +86,6 @@ void sb_span(sb_turn *turn, unsigned seconds);
 /* The three parts of an error that a person may see. */
 void sb_error_box(sb_turn *turn, const sb_error *err);
 
-/* client_lookup.c: clients as they are now, not as they were some seconds ago. *out is a reference, NULL: there is none. */
-sb_status sb_client_fresh(sb_service *service, const char *id, sb_client **out, sb_error *err);
-
 extern const char sb_portal_style[], sb_portal_icon[]; /* made of style.css and icon.svg */
 extern const size_t sb_portal_style_len, sb_portal_icon_len;
 
