@@ -6,6 +6,8 @@
 #ifndef SB_STORE_GROUP_COMMIT_H
 #define SB_STORE_GROUP_COMMIT_H
 
+#include <semaphore.h>
+
 #include "base/defs.h"
 
 #define SB_GROUP_MAX 256 /* a round's items: more would make the first of them wait for the last */
@@ -13,6 +15,7 @@
 /* The head of the caller's own structure. */
 typedef struct sb_group_item {
     struct sb_group_item *next; /* the queue's */
+    sem_t wake;                 /* likewise: once, when it was written or is to write */
     bool done;                  /* likewise */
 } sb_group_item;
 

@@ -12,8 +12,8 @@
 #include "store/group_commit.h"
 
 #define COUNT_EVERY_S 10
-#define FORGET_LATE_S 60    /* what is dead by this clock may live by another process's, which is behind */
-#define FORGET_MAX    "512" /* rows a round forgets at most, so that no round is long; twice what one can add */
+#define FORGET_LATE_S 60 /* what is dead by this clock may live by another process's, which is behind */
+#define FORGET_MIN    64 /* rows a round forgets at most, so that no round is long; twice what it adds, if more */
 
 typedef struct item {
     sb_group_item group;
@@ -31,6 +31,7 @@ typedef struct store {
     /* the rest belongs to who writes a round */
     int64_t latest_s;  /* the clock's latest reading: what had ended then may have been forgotten */
     int64_t counted_s; /* when the rows were counted; INT64_MIN: never */
+    int64_t forgot_s;  /* when nothing was left that had ended; likewise */
     int64_t used, tokens;
 } store;
 
@@ -67,31 +68,41 @@ static sb_status count_rows(store *s, sb_db *db, sb_error *err)
     return SB_OK;
 }
 
-/* On PostgreSQL, rows that another process is forgetting just now are left to it. */
-static sb_status forget(sb_db *db, const char *sqlite, const char *postgres, int64_t now_s, int64_t *rows,
-                        sb_error *err)
+/* At most `max` rows; less: there are no more. On PostgreSQL, rows that another process is forgetting just now are left to
+ * it. */
+static sb_status forget(sb_db *db, const char *sqlite, const char *postgres, int64_t dead_s, int64_t max, int64_t *rows,
+                        bool *more, sb_error *err)
 {
     sb_stmt *stmt = NULL;
     SB_TRY(sb_db_cached(db, sb_db_kind_of(db) == SB_DB_SQLITE ? sqlite : postgres, &stmt, err));
-    sb_stmt_bind_i64(stmt, 1, now_s);
+    sb_stmt_bind_i64(stmt, 1, dead_s);
+    sb_stmt_bind_i64(stmt, 2, max);
     SB_TRY(sb_stmt_run(stmt, err));
     *rows = SB_MAX(*rows - sb_db_changes(db), (int64_t)0);
+    *more = *more || sb_db_changes(db) >= max;
     return SB_OK;
 }
 
 #define FORGET(table, lock)                                                                                            \
     "DELETE FROM " table " WHERE digest IN (SELECT digest FROM " table                                                 \
-    " WHERE expires_s <= ?1 ORDER BY expires_s LIMIT " FORGET_MAX lock ")"
+    " WHERE expires_s <= ?1 ORDER BY expires_s LIMIT ?2" lock ")"
 
-static sb_status forget_ended(store *s, sb_db *db, sb_error *err)
+/* Once a second, and as long as there is more: times are whole seconds. */
+static sb_status forget_ended(store *s, sb_db *db, size_t adding, sb_error *err)
 {
     static const char used_sqlite[] = FORGET("used_assertions", "");
     static const char used_postgres[] = FORGET("used_assertions", " FOR UPDATE SKIP LOCKED");
     static const char tokens_sqlite[] = FORGET("tokens", "");
     static const char tokens_postgres[] = FORGET("tokens", " FOR UPDATE SKIP LOCKED");
-    int64_t dead_s = s->latest_s - FORGET_LATE_S;
-    SB_TRY(forget(db, used_sqlite, used_postgres, dead_s, &s->used, err));
-    return forget(db, tokens_sqlite, tokens_postgres, dead_s, &s->tokens, err);
+    int64_t dead_s = s->latest_s - FORGET_LATE_S, max = SB_MAX((int64_t)FORGET_MIN, 2 * (int64_t)adding);
+    bool more = false;
+    if (s->forgot_s == s->latest_s)
+        return SB_OK;
+    SB_TRY(forget(db, used_sqlite, used_postgres, dead_s, max, &s->used, &more, err));
+    SB_TRY(forget(db, tokens_sqlite, tokens_postgres, dead_s, max, &s->tokens, &more, err));
+    if (!more)
+        s->forgot_s = s->latest_s;
+    return SB_OK;
 }
 
 static sb_status use_assertion(sb_db *db, const item *it, bool *fresh, sb_error *err)
@@ -169,7 +180,7 @@ static sb_status write_items(store *s, item **items, size_t n, sb_error *err)
     SB_AUTO(sb_tx) tx = SB_TX_INIT;
     SB_TRY(sb_lease_take(&lease, s->o.pool, err));
     SB_TRY(sb_tx_begin(&tx, lease.db, err));
-    SB_TRY(forget_ended(s, lease.db, err));
+    SB_TRY(forget_ended(s, lease.db, n, err));
     SB_TRY(count_rows(s, lease.db, err));
     for (size_t i = 0; i < n; i++)
         SB_TRY(issue_one(s, lease.db, items[i], err));
@@ -195,7 +206,7 @@ static void write_round(void *impl, sb_group_item **items, size_t n)
     if (write_items(s, sorted, n, &err) == SB_OK)
         return;
     sb_log(SB_LOG_ERROR, "no tokens could be issued: %s: %s", err.what, err.why);
-    s->counted_s = INT64_MIN;
+    s->counted_s = s->forgot_s = INT64_MIN;
     for (size_t i = 0; i < n; i++)
         sorted[i]->answer = SB_ISSUE_FAILED;
 }
@@ -369,7 +380,7 @@ sb_status sb_grants_db(const sb_grants_db_options *options, sb_grants **out, sb_
     if (!s)
         return sb_error_nomem(err);
     s->o = *options;
-    s->counted_s = INT64_MIN;
+    s->counted_s = s->forgot_s = INT64_MIN;
     sb_status status = sb_group_new(write_round, s, &s->group, err);
     if (status == SB_OK)
         status = sb_grant_cache_new(options->clock, &s->cache, err);

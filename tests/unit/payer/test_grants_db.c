@@ -270,6 +270,25 @@ static void a_full_store_refuses_and_forgets_nothing_that_lives(database *d)
     end(&p);
 }
 
+/* Rounds forget a bounded number each; they go on until nothing is left, though the second is the same. */
+static void what_ended_all_at_once_makes_room_for_as_many(database *d)
+{
+    enum { MANY = 200 };
+    process p;
+    char token[SB_ACCESS_TOKEN_SIZE], jti[16];
+    begin_bounded(&p, d, 10 * MANY, MANY);
+    add_client(&p);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < MANY; i++) {
+            (void)snprintf(jti, sizeof(jti), "%d-%d", round, i);
+            assert_int_equal(ask(&p, jti, token), SB_ISSUE_DONE);
+        }
+        assert_int_equal(ask(&p, "more", token), SB_ISSUE_REPLAY_FULL);
+        fake_advance_s(&p.clock, 200 + CLOCKS_DIFFER_S);
+    }
+    end(&p);
+}
+
 static void a_clock_that_is_set_back_makes_nothing_good_again(database *d)
 {
     process p;
@@ -378,6 +397,7 @@ ON_BOTH(a_token_ends_with_its_time)
 ON_BOTH(a_revoked_token_is_dead_at_once_here_and_soon_elsewhere)
 ON_BOTH(a_suspended_client_has_no_token)
 ON_BOTH(a_full_store_refuses_and_forgets_nothing_that_lives)
+ON_BOTH(what_ended_all_at_once_makes_room_for_as_many)
 ON_BOTH(a_clock_that_is_set_back_makes_nothing_good_again)
 ON_BOTH(an_assertion_stays_used_where_the_clock_is_behind)
 ON_BOTH(a_token_that_is_revoked_while_it_is_looked_up_is_dead_after_that)
@@ -393,6 +413,7 @@ int main(void)
         BOTH(a_revoked_token_is_dead_at_once_here_and_soon_elsewhere),
         BOTH(a_suspended_client_has_no_token),
         BOTH(a_full_store_refuses_and_forgets_nothing_that_lives),
+        BOTH(what_ended_all_at_once_makes_room_for_as_many),
         BOTH(a_clock_that_is_set_back_makes_nothing_good_again),
         BOTH(an_assertion_stays_used_where_the_clock_is_behind),
         BOTH(a_token_that_is_revoked_while_it_is_looked_up_is_dead_after_that),
