@@ -183,6 +183,29 @@ static size_t ecdsa_der(sb_str raw, const sb_alg *alg, unsigned char der[DER_MAX
     return len > 0 ? (size_t)len : 0;
 }
 
+EVP_MD_CTX *sb_verifier_new(EVP_PKEY *pkey, const sb_alg *alg)
+{
+    EVP_PKEY_CTX *ctx = NULL; /* belongs to md */
+    EVP_MD_CTX *md = EVP_MD_CTX_new();
+    if (md && EVP_DigestVerifyInit_ex(md, &ctx, alg->digest, NULL, NULL, pkey, NULL) == 1 && set_padding(ctx, alg))
+        return md;
+    EVP_MD_CTX_free(md);
+    return NULL;
+}
+
+/* Looking algorithms up by their names takes locks of OpenSSL's, and as long as a tenth of what an RSA key verifies in:
+ * a copy of what was looked up does not. */
+static EVP_MD_CTX *verifier_of(const sb_key *key, const sb_alg *alg)
+{
+    if (!key->verifier || alg != key->alg)
+        return sb_verifier_new(key->pkey, alg);
+    EVP_MD_CTX *md = EVP_MD_CTX_new();
+    if (md && EVP_MD_CTX_copy_ex(md, key->verifier) == 1)
+        return md;
+    EVP_MD_CTX_free(md);
+    return NULL;
+}
+
 static bool verify_bytes(const sb_key *key, const sb_alg *alg, sb_str text, sb_str signature)
 {
     unsigned char der[DER_MAX];
@@ -193,12 +216,9 @@ static bool verify_bytes(const sb_key *key, const sb_alg *alg, sb_str text, sb_s
         if (signature.len == 0)
             return false;
     }
-    EVP_PKEY_CTX *ctx = NULL; /* belongs to md */
-    EVP_MD_CTX *md = EVP_MD_CTX_new();
-    bool ok = md && EVP_DigestVerifyInit_ex(md, &ctx, alg->digest, NULL, NULL, key->pkey, NULL) == 1 &&
-              set_padding(ctx, alg) &&
-              EVP_DigestVerify(md, (const unsigned char *)signature.ptr, signature.len, (const unsigned char *)text.ptr,
-                               text.len) == 1;
+    EVP_MD_CTX *md = verifier_of(key, alg);
+    bool ok = md && EVP_DigestVerify(md, (const unsigned char *)signature.ptr, signature.len,
+                                     (const unsigned char *)text.ptr, text.len) == 1;
     EVP_MD_CTX_free(md);
     ERR_clear_error();
     return ok;

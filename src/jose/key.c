@@ -129,7 +129,10 @@ static sb_status check(sb_key *key, const char *kid, sb_error *err)
     key->kid = sb_str_dup(sb_str_from(kid ? kid : key->thumbprint));
     if (!key->kid)
         return sb_error_nomem(err);
-    return key->is_private ? sb_key_check_private(key, err) : SB_OK;
+    if (key->is_private)
+        return sb_key_check_private(key, err);
+    key->verifier = sb_verifier_new(key->pkey, key->alg);
+    return key->verifier ? SB_OK : sb_error_nomem(err);
 }
 
 sb_status sb_key_wrap(EVP_PKEY *pkey, const sb_alg *alg, const char *kid, bool is_private, sb_key **out, sb_error *err)
@@ -155,6 +158,7 @@ void sb_key_free(sb_key *key)
 {
     if (!key)
         return;
+    EVP_MD_CTX_free(key->verifier);
     EVP_PKEY_free(key->pkey); /* OpenSSL wipes private numbers */
     free(key->kid);
     free(key);

@@ -32,6 +32,8 @@ struct sb_key {
     char thumbprint[44]; /* 32 bytes in base64url, and a NUL */
     char kind[24];
     EVP_PKEY *pkey;
+    EVP_MD_CTX
+        *verifier; /* a public key's, set up for `alg` once, and copied for each signature; NULL: a private key */
 };
 
 const sb_alg *sb_alg_find(const char *name);               /* NULL: none of ours */
@@ -57,6 +59,9 @@ typedef struct sb_public_numbers {
     size_t first_len, second_len; /* second_len 0: there is none */
 } sb_public_numbers;
 bool sb_key_public_numbers(const EVP_PKEY *pkey, const sb_alg *alg, sb_public_numbers *out);
+
+/* What verifies one signature by this key and algorithm. NULL: it cannot be had. */
+EVP_MD_CTX *sb_verifier_new(EVP_PKEY *pkey, const sb_alg *alg);
 
 /* A public-only copy, with the same kid and alg. */
 sb_status sb_key_public_copy(const sb_key *key, sb_key **out, sb_error *err);
