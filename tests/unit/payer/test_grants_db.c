@@ -273,7 +273,7 @@ static void a_full_store_refuses_and_forgets_nothing_that_lives(database *d)
 /* Rounds forget a bounded number each; they go on until nothing is left, though the second is the same. */
 static void what_ended_all_at_once_makes_room_for_as_many(database *d)
 {
-    enum { MANY = 200 };
+    enum { MANY = 100 };
     process p;
     char token[SB_ACCESS_TOKEN_SIZE], jti[16];
     begin_bounded(&p, d, 10 * MANY, MANY);
