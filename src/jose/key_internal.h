@@ -33,7 +33,7 @@ struct sb_key {
     char kind[24];
     EVP_PKEY *pkey;
     EVP_MD_CTX
-        *verifier; /* a public key's, set up for `alg` once, and copied for each signature; NULL: a private key */
+    *verifier; /* a public key's, set up for `alg` once, and copied for each signature; NULL: a private key */
 };
 
 const sb_alg *sb_alg_find(const char *name);               /* NULL: none of ours */
