@@ -197,7 +197,7 @@ def test_many_idle_connections_take_bounded_memory(t):
         for connection in idle:
             connection.settimeout(60)
             assert connection.recv(100).startswith(b"HTTP/1.1 200")
-        assert resident() - before < many * 48 + 16384, "more than 48 KB a connection"  # of its buffer, 32 KB
+        assert resident() - before < many * 24 + 16384, "more than 24 KB a connection"  # of its buffer, 16 KB
         assert urllib.request.urlopen(serve.url + "/metadata", timeout=60).status == 200
     finally:
         for connection in idle:
