@@ -248,7 +248,7 @@ def idle_case(bench, count):
 def queue_case(bench, count):
     """Memory before and with `count` exports kept, most of them waiting for their turn."""
     with Payer(bench.build, bench.work / "payer", one_line(bench.work / "one"),
-               exports={"folder": "exports", "per_client": 0, "workers": 1}) as payer:
+               exports={"folder": "exports", "per_client": 0, "per_client_kept": count, "workers": 1}) as payer:
         token, before, taken = payer.token(), payer.memory_mb(), 0
         for _ in range(count):
             try:

@@ -137,6 +137,7 @@ static sb_status open_jobs(sb_serve *s, sb_error *err)
                             .clock = s->clock,
                             .workers = set->export_workers,
                             .per_client = set->exports_per_client,
+                            .per_client_kept = set->exports_per_client_kept,
                             .keep_seconds = set->export_keep_s,
                             .retry_after_s = set->export_retry_after_s,
                             .file_bytes = set->export_file_bytes,

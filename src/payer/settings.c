@@ -302,6 +302,7 @@ static void set_defaults(sb_settings *s)
     s->failures_per_minute = 300;
     s->export_keep_s = 86400;
     s->exports_per_client = 10; /* STAT-08 */
+    s->exports_per_client_kept = 100;
     s->export_workers = 2;
     s->export_retry_after_s = 5;
     s->export_file_bytes = (uint64_t)256 * 1024 * 1024;

@@ -54,7 +54,7 @@ typedef struct sb_settings {
 
     char *data_folder; /* NULL: the database's tables */
     char *exports_folder;
-    unsigned export_keep_s, exports_per_client, export_workers, export_retry_after_s;
+    unsigned export_keep_s, exports_per_client, exports_per_client_kept, export_workers, export_retry_after_s;
     uint64_t export_file_bytes;
     bool open_files;
 

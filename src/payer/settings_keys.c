@@ -45,6 +45,7 @@ const sb_settings_key sb_settings_keys[] = {
     {"exports", "folder", SB_SETTINGS_PATH, AT(exports_folder), 0, 0, NULL, true},
     {"exports", "keep", SB_SETTINGS_NUMBER, AT(export_keep_s), 60, 90 * DAY, NULL, true},
     {"exports", "per_client", SB_SETTINGS_NUMBER, AT(exports_per_client), 0, 1000, NULL, true},
+    {"exports", "per_client_kept", SB_SETTINGS_NUMBER, AT(exports_per_client_kept), 1, 1000, NULL, true},
     {"exports", "workers", SB_SETTINGS_NUMBER, AT(export_workers), 1, 64, NULL, true},
     {"exports", "retry_after", SB_SETTINGS_NUMBER, AT(export_retry_after_s), 1, 3600, NULL, true},
     {"exports", "file_bytes", SB_SETTINGS_LONG_NUMBER, AT(export_file_bytes), 1, UINT64_C(1) << 40, NULL, true},
