@@ -124,18 +124,14 @@ sb_status sb_file_write_all(int fd, const char *path, sb_str bytes, sb_error *er
     return SB_OK;
 }
 
-static sb_status write_new(const char *path, mode_t mode, sb_str bytes, sb_error *err)
+/* What is put into a file that was opened to be written anew; its path goes when that fails. */
+static sb_status fill(int fd, const char *path, mode_t mode, sb_str bytes, sb_error *err)
 {
-    SB_AUTOFD fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-    if (fd < 0) {
-        if (errno == EEXIST)
-            return sb_error_set(err, SB_E_USAGE, "a file is there already and is never overwritten", "%s exists",
-                                "choose another name, or move the old file away", path);
-        return sb_error_errno(err, "a file could not be created", path, errno);
-    }
     sb_status status = SB_OK;
     if (fchmod(fd, mode) != 0) /* exactly this mode, whatever the umask */
         status = sb_error_errno(err, "a file's mode could not be set", path, errno);
+    if (status == SB_OK && ftruncate(fd, 0) != 0)
+        status = sb_error_errno(err, "a file could not be written", path, errno);
     if (status == SB_OK)
         status = sb_file_write_all(fd, path, bytes, err);
     if (status == SB_OK && fsync(fd) != 0)
@@ -143,6 +139,17 @@ static sb_status write_new(const char *path, mode_t mode, sb_str bytes, sb_error
     if (status != SB_OK)
         (void)unlink(path); /* nothing half-written stays */
     return status;
+}
+
+static sb_status create(const char *path, mode_t mode, int *fd, sb_error *err)
+{
+    *fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    if (*fd >= 0)
+        return SB_OK;
+    if (errno == EEXIST)
+        return sb_error_set(err, SB_E_USAGE, "a file is there already and is never overwritten", "%s exists",
+                            "choose another name, or move the old file away", path);
+    return sb_error_errno(err, "a file could not be created", path, errno);
 }
 
 static sb_status sync_parent(const char *path, sb_error *err)
@@ -155,18 +162,47 @@ static sb_status sync_parent(const char *path, sb_error *err)
 
 sb_status sb_file_create_new(const char *path, mode_t mode, sb_str bytes, sb_error *err)
 {
-    SB_TRY(write_new(path, mode, bytes, err));
+    SB_AUTOFD fd = -1;
+    SB_TRY(create(path, mode, &fd, err));
+    SB_TRY(fill(fd, path, mode, bytes, err));
     return sync_parent(path, err);
+}
+
+/* The temporary file of `path`: always of the same name, so that what a killed run left there, perhaps with a token in
+ * it, is the next one's and does not lie around. False when somebody else is writing it just now (whoever has its lock),
+ * or when it is nothing of ours. */
+static bool take_usual_temp(const char *temp, mode_t mode, int *out)
+{
+    struct stat ours, there;
+    SB_AUTOFD fd = open(temp, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, mode);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0 || fstat(fd, &ours) != 0 || lstat(temp, &there) != 0)
+        return false;
+    bool same = ours.st_dev == there.st_dev && ours.st_ino == there.st_ino; /* else it is in its place by now */
+    if (!same || !S_ISREG(ours.st_mode) || ours.st_uid != geteuid() || ours.st_nlink != 1)
+        return false;
+    *out = fd;
+    fd = -1;
+    return true;
+}
+
+static sb_status open_temp(const char *path, mode_t mode, char **temp, int *fd, sb_error *err)
+{
+    uint64_t tag;
+    *temp = sb_printf("%s.tmp", path);
+    if (*temp && take_usual_temp(*temp, mode, fd))
+        return SB_OK;
+    free(*temp);
+    sb_random_bytes(&tag, sizeof(tag));
+    *temp = sb_printf("%s.%016llx.tmp", path, (unsigned long long)tag);
+    return *temp ? create(*temp, mode, fd, err) : sb_error_nomem(err);
 }
 
 sb_status sb_file_write_atomic(const char *path, mode_t mode, sb_str bytes, sb_error *err)
 {
-    uint64_t tag;
-    sb_random_bytes(&tag, sizeof(tag));
-    SB_AUTOFREE temp = sb_printf("%s.%016llx.tmp", path, (unsigned long long)tag);
-    if (!temp)
-        return sb_error_nomem(err);
-    SB_TRY(write_new(temp, mode, bytes, err));
+    SB_AUTOFREE temp = NULL;
+    SB_AUTOFD fd = -1;
+    SB_TRY(open_temp(path, mode, &temp, &fd, err));
+    SB_TRY(fill(fd, temp, mode, bytes, err));
     if (rename(temp, path) != 0) {
         int errnum = errno;
         (void)unlink(temp);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kickoff.c - the exchange that begins an export. Owns no state but the journal's facts "kickoff_sent" and
- * "uncovered".
+/* kickoff.c - the exchange that begins an export. Owns no state but the journal's facts "kickoff_sent",
+ * "poll_url" and "uncovered".
  *
  *   cover (TOK-07) ─► capability, method ─► send ─┬─ 2xx + Content-Location ─► accepted
  *        a lost answer ◄── network, 502, 504 ─────┤
@@ -272,7 +272,7 @@ static sb_status refused(const kickoff *k, sb_error *err)
     return r->code;
 }
 
-/* A 2xx: where is the job?  EXP-04 */
+/* A 2xx: where is the job? Written down before all else: until then a crash means a second job.                EXP-04 */
 static sb_status accepted(kickoff *k, char **poll_url, sb_error *err)
 {
     SB_AUTO(sb_url) base = SB_URL_INIT;
@@ -290,7 +290,9 @@ static sb_status accepted(kickoff *k, char **poll_url, sb_error *err)
     if (mended)
         sb_context_warn(k->context, "the payer gave its status URL as http; https is used");
     *poll_url = sb_str_dup(sb_str_from(url.text));
-    return *poll_url ? SB_OK : sb_error_nomem(err);
+    if (!*poll_url)
+        return sb_error_nomem(err);
+    return sb_journal_set(k->context->journal, "poll_url", sb_str_from(*poll_url), err);
 }
 
 /* By this method, until there is an answer that counts. *wrong_method: it is worth to try the other. */
@@ -310,8 +312,9 @@ static sb_status try_method(kickoff *k, char **poll_url, bool *wrong_method, sb_
         }
         k->unsent = 0;
         if (k->response.status >= 200 && k->response.status < 300) {
+            sb_status status = accepted(k, poll_url, err);
             log_kickoff(k, NULL);
-            return accepted(k, poll_url, err);
+            return status;
         }
         (void)sb_context_says(k->context, sb_buf_str(&k->response.body), &k->outcome, k->says, sizeof(k->says));
         log_kickoff(k, NULL);

@@ -46,10 +46,13 @@ static void warn_of_group_since(const sb_export *e)
 static sb_status kick_off(sb_export *e, sb_error *err)
 {
     SB_AUTOFREE poll_url = NULL;
-    warn_of_group_since(e);
-    SB_TRY(sb_kickoff(&e->context, &poll_url, err));
-    const sb_fact facts[] = {{"poll_url", sb_str_from(poll_url)}, {"kickoff_sent", SB_STR_NULL}};
-    SB_TRY(sb_export_set_phase(e, SB_EXPORT_PHASE_WAITING, facts, SB_ARRAY_LEN(facts), err));
+    const sb_fact sent = {"kickoff_sent", SB_STR_NULL};
+    SB_TRY(sb_journal_get(e->journal, "poll_url", &poll_url, err));
+    if (!poll_url) { /* else: killed between the answer and the phase */
+        warn_of_group_since(e);
+        SB_TRY(sb_kickoff(&e->context, &poll_url, err));
+    }
+    SB_TRY(sb_export_set_phase(e, SB_EXPORT_PHASE_WAITING, &sent, 1, err));
     sb_context_tell(&e->context, SB_EXPORT_ACCEPTED, "", 0);
     return SB_OK;
 }

@@ -105,6 +105,7 @@ sb_status sb_export_settings(const char *dir, char **out, sb_error *err)
     SB_TRY(sb_journal_get(journal, "settings", out, err));
     if (*out)
         return SB_OK;
-    return sb_error_set(err, SB_E_INVALID, "the export's journal could not be understood",
-                        "%s does not say which payer it is of", "begin a new export in another folder", dir);
+    return sb_error_set(err, SB_E_NOT_FOUND, "there is no export in this folder",
+                        "the run that was to begin one in %s was stopped before it had written down what for",
+                        "give the same `smartbulk export` again: it begins there", dir);
 }
