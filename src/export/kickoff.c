@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kickoff.c - the exchange that begins an export. Owns no state but the journal's facts "kickoff_sent",
- * "poll_url" and "uncovered".
+ * "poll_url", "kickoff_method" and "uncovered".
  *
  *   cover (TOK-07) ─► capability, method ─► send ─┬─ 2xx + Content-Location ─► accepted
  *        a lost answer ◄── network, 502, 504 ─────┤
@@ -42,6 +42,7 @@ typedef struct kickoff {
     char *url;     /* with it, for GET */
     char *body;    /* for POST */
     bool post;
+    bool chosen; /* by us: what works is worth to be remembered */
     unsigned unsent, unavailable;
     int64_t busy_since_ns; /* 0: not busy */
     sb_http_response response;
@@ -272,7 +273,7 @@ static sb_status refused(const kickoff *k, sb_error *err)
     return r->code;
 }
 
-/* A 2xx: where is the job? Written down before all else: until then a crash means a second job.                EXP-04 */
+/* A 2xx: where is the job? Written down before anything else is synced: until then a crash means a second job. EXP-04 */
 static sb_status accepted(kickoff *k, char **poll_url, sb_error *err)
 {
     SB_AUTO(sb_url) base = SB_URL_INIT;
@@ -292,7 +293,9 @@ static sb_status accepted(kickoff *k, char **poll_url, sb_error *err)
     *poll_url = sb_str_dup(sb_str_from(url.text));
     if (!*poll_url)
         return sb_error_nomem(err);
-    return sb_journal_set(k->context->journal, "poll_url", sb_str_from(*poll_url), err);
+    const sb_fact facts[] = {{"poll_url", sb_str_from(*poll_url)},
+                             {"kickoff_method", !k->chosen ? SB_STR_NULL : sb_str_from(k->post ? "POST" : "GET")}};
+    return sb_journal_set_all(k->context->journal, facts, SB_ARRAY_LEN(facts), err);
 }
 
 /* By this method, until there is an answer that counts. *wrong_method: it is worth to try the other. */
@@ -312,9 +315,8 @@ static sb_status try_method(kickoff *k, char **poll_url, bool *wrong_method, sb_
         }
         k->unsent = 0;
         if (k->response.status >= 200 && k->response.status < 300) {
-            sb_status status = accepted(k, poll_url, err);
             log_kickoff(k, NULL);
-            return status;
+            return accepted(k, poll_url, err);
         }
         (void)sb_context_says(k->context, sb_buf_str(&k->response.body), &k->outcome, k->says, sizeof(k->says));
         log_kickoff(k, NULL);
@@ -371,13 +373,11 @@ static sb_status run_methods(kickoff *k, char **poll_url, sb_error *err)
     sb_export_method methods[2];
     sb_error first = SB_ERROR_INIT, now = SB_ERROR_INIT;
     size_t n = choose_methods(k, methods);
+    k->chosen = n == 2;
     for (size_t i = 0; i < n; i++) {
         bool wrong_method;
-        sb_payer *payer = k->context->payer;
         k->post = methods[i] == SB_EXPORT_METHOD_POST;
         sb_status status = try_method(k, poll_url, &wrong_method, &now);
-        if (status == SB_OK && n == 2)
-            sb_remember_method_set(sb_payer_state_dir(payer), sb_payer_fhir_url(payer), methods[i]);
         if (status == SB_OK)
             return SB_OK;
         if (i == 0)
@@ -417,4 +417,14 @@ sb_status sb_kickoff(const sb_export_context *context, char **poll_url, sb_error
     SB_TRY(sb_capability_fetch(context->payer, &k.capability, err));
     SB_TRY(prepare(&k, err));
     return run_methods(&k, poll_url, err);
+}
+
+sb_status sb_kickoff_remember_method(const sb_export_context *context, sb_error *err)
+{
+    SB_AUTOFREE method = NULL;
+    SB_TRY(sb_journal_get(context->journal, "kickoff_method", &method, err));
+    if (method)
+        sb_remember_method_set(sb_payer_state_dir(context->payer), sb_payer_fhir_url(context->payer),
+                               strcmp(method, "POST") == 0 ? SB_EXPORT_METHOD_POST : SB_EXPORT_METHOD_GET);
+    return SB_OK;
 }

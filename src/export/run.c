@@ -52,6 +52,7 @@ static sb_status kick_off(sb_export *e, sb_error *err)
         warn_of_group_since(e);
         SB_TRY(sb_kickoff(&e->context, &poll_url, err));
     }
+    SB_TRY(sb_kickoff_remember_method(&e->context, err));
     SB_TRY(sb_export_set_phase(e, SB_EXPORT_PHASE_WAITING, &sent, 1, err));
     sb_context_tell(&e->context, SB_EXPORT_ACCEPTED, "", 0);
     return SB_OK;

@@ -123,11 +123,12 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Payer:
-    """`files`: list of (type, bytes). Attributes are settings; change them before the program runs."""
+    """`files`: list of (type, bytes). Attributes are settings; change them before the program runs. `server`: one that
+    is there already, in place of one of its own."""
 
-    def __init__(self, certificate, files=(), token_lifetime=300):
+    def __init__(self, certificate, files=(), token_lifetime=300, server=None):
         self.lock = threading.Condition()
-        self.server = Server(self, certificate)
+        self.server = server or Server(self, certificate)
         self.other = None  # another origin, made by other_origin()
         self.certificate = certificate
         self.files = list(files)

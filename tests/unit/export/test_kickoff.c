@@ -20,11 +20,13 @@ static sb_status ask(fixture *f, const sb_export_request *request)
     f->context.request = json;
     sb_status status = sb_kickoff(&f->context, &poll_url, &f->err);
     f->context.request = NULL;
-    if (status == SB_OK)
-        assert_string_equal(poll_url, POLL_URL);
-    else
+    if (status != SB_OK) {
         assert_null(poll_url);
-    return status;
+        return status;
+    }
+    assert_string_equal(poll_url, POLL_URL);
+    assert_fact(f, f->journal, "poll_url", POLL_URL);
+    return sb_kickoff_remember_method(&f->context, &f->err);
 }
 
 static const sb_export_request patients = {.level = SB_EXPORT_PATIENT};

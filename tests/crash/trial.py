@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One trial: an export is struck at one point (or more), gone on with, and judged against one that was left alone."""
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import board as boards
+from scenarios import CrashPayer
+
+DEADLINE_S = 120  # of one run of the program; it takes a fraction of a second: whoever waits longer waits for ever
+SETTLED = (1, 2, 4, 5)  # of the journal's files: done, rejected, and both before they are in their place
+VOLATILE_FACTS = {"export_id", "started", "kickoff_sent", "settings", "poll_url"}
+VOLATILE = {"log.ndjson", ".smartbulk/journal.db"}  # told apart by judge_log() and the journal's rows
+# The job's number, for a second kick-off has another; and which of a file's URLs it was, for those that expire are renewed.
+JOB = re.compile(rb"/(files/\d+|status)/\d+")
+
+
+class Fault(AssertionError):
+    """A promise that was broken."""
+
+
+def need(condition, text):
+    if not condition:
+        raise Fault(text)
+
+
+def plain(text):
+    return JOB.sub(lambda match: b"/files/n/n" if b"files" in match[1] else b"/status/n", text)
+
+
+class Journal:
+    """What the journal says, looked at in a copy: looking would mend what is to be mended by the program."""
+
+    def __init__(self, out, scratch):
+        self.facts, self.files, self.pages, self.parts = {}, {}, [], []
+        names = [n for n in ("journal.db", "journal.db-wal") if (out / ".smartbulk" / n).exists()]
+        if "journal.db" not in names:
+            return
+        for name in names:
+            shutil.copyfile(out / ".smartbulk" / name, scratch / name)
+        with contextlib.closing(sqlite3.connect(scratch / "journal.db")) as db:
+            if db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'parts'").fetchone()[0]:
+                self.facts = dict(db.execute("SELECT name, value FROM facts"))
+                self.files = {r[0]: r[1:] for r in db.execute(
+                    "SELECT name, id, state, page, place, kind, type, url, count, bytes, resources, bad_lines, sha256, "
+                    "problem FROM files")}
+                self.pages = list(db.execute("SELECT * FROM pages"))
+                self.parts = list(db.execute("SELECT id FROM parts"))
+        for path in scratch.glob("journal.db*"):
+            path.unlink()
+
+    def settled(self):
+        return {name for name, row in self.files.items() if row[1] in SETTLED}
+
+    def comparable(self):
+        facts = {k: v for k, v in self.facts.items() if k not in VOLATILE_FACTS}
+        return plain(repr((facts, self.files, self.pages, self.parts)).encode())
+
+
+def tree(folder):
+    """{name: bytes, or None for a folder}"""
+    if not folder.exists():
+        return {}
+    return {str(p.relative_to(folder)): None if p.is_dir() else p.read_bytes() for p in sorted(folder.rglob("*"))}
+
+
+class Trial:
+    """A folder, a payer, a board. `undisturbed`: the Outcome to compare with; None: this is it."""
+
+    def __init__(self, program, fault, key, server, folder, scenario):
+        self.program, self.fault, self.key, self.scenario = program, fault, key, scenario
+        self.dir = Path(folder)
+        shutil.rmtree(self.dir, ignore_errors=True)
+        for name in ("home", "state", "run", "scratch"):
+            (self.dir / name).mkdir(parents=True, mode=0o700)
+        self.out = self.dir / "out"
+        self.board = boards.Board(self.dir / "board")
+        self.payer = CrashPayer(server, self.board, scenario.files())
+        scenario.set_up(self.payer)
+        self.text = ""  # all that was printed
+
+    def run(self, command, at=0, strike=0, clock_shift_s=0):
+        """The exit code; a death by signal is negative."""
+        self.board.set(at, strike, clock_shift_s)
+        env = {"HOME": str(self.dir / "home"), "XDG_STATE_HOME": str(self.dir / "state"), "LC_ALL": "C.UTF-8", "TZ": "UTC",
+               "XDG_RUNTIME_DIR": str(self.dir / "run"), "XDG_CONFIG_HOME": str(self.dir / "home/.config"),
+               "PATH": os.environ["PATH"], "LD_PRELOAD": str(self.fault), "SB_FAULT": str(self.board.path)}
+        if command == "export":
+            args = ["export", self.payer.fhir_url, "--client-id", "client-1", "--key", self.key, "--patients", "--to",
+                    self.out, *self.scenario.options]
+        else:
+            args = [*command.split(), self.out]
+        done = subprocess.run([self.program, *map(str, args)], env=env, cwd=self.dir, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, errors="replace", timeout=DEADLINE_S)
+        self.text += f"$ {command}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+        self.last = done
+        return done.returncode
+
+    def begun(self):
+        return "phase" in Journal(self.out, self.dir / "scratch").facts
+
+    def go_on(self, **strike):
+        """As a person does, or cron: resume; where nothing was begun, the same command again."""
+        code = self.run("resume", **strike)
+        if code == 1 and not self.begun():
+            code = self.run("export", **strike)
+        return code
+
+    def status(self):
+        need(self.run("status --json") == 0, "status fails")
+        status = json.loads(self.last.stdout)
+        return plain(json.dumps(status, sort_keys=True).encode())
+
+    def close(self):
+        self.board.close()
+
+
+class Undisturbed:
+    """What an export of this scenario is when nothing happens to it."""
+
+    def __init__(self, trial):
+        code = trial.run("export")
+        need(code == trial.scenario.code, f"undisturbed, it exits with {code}:\n{trial.text}")
+        self.trace = trial.board.trace()
+        need(self.trace, "no point was counted: fault.c was not loaded")
+        self.kicked_off = trial.payer.seen("GET", r".*\$export")[0].point
+        self.journal = Journal(trial.out, trial.dir / "scratch")
+        self.status = trial.status()
+        self.out, self.state, self.run_dir = tree(trial.out), tree(trial.dir / "state"), tree(trial.dir / "run")
+        self.fetched = trial.payer.fetched()
+        self.by_name = {name: re.sub(r"^.*/files/\d+/\d+/", "", row[6]) for name, row in self.journal.files.items()}
+
+    def place_of(self, name):
+        """Where a file of the journal lies: in its place or in rejected/."""
+        return name if name in self.out else f"rejected/{name}"
+
+
+class Struck:
+    """What was there when it was struck, and what must hold from there on."""
+
+    def __init__(self, trial, undisturbed):
+        self.trial, self.undisturbed = trial, undisturbed
+        self.journal = Journal(trial.out, trial.dir / "scratch")
+        self.settled = {n for n in undisturbed.by_name if (trial.out / undisturbed.place_of(n)).exists()}
+        for name in self.settled:
+            place = undisturbed.place_of(name)
+            need((trial.out / place).read_bytes() == undisturbed.out[place], f"{place} is in its place, and not whole")
+        self.settled |= self.journal.settled()
+        self.requests, self.trace = len(trial.payer.requests), trial.board.trace()
+        self.where = self.trace[-1]
+
+    def judge(self):
+        after = self.trial.payer.requests[self.requests:]
+        again = {re.sub(r"^/files/\d+/\d+/", "", r.path) for r in after if r.path.startswith("/files/")}
+        twice = {n for n in self.settled if self.undisturbed.by_name[n] in again}
+        need(not twice, f"fetched again although it was finished: {sorted(twice)}")
+        self.judge_kickoffs(after)
+
+    def judge_kickoffs(self, after):
+        """None is made again, unless there was no answer to the first that could have been written down: between the two
+        lies nothing but a line of the log and the journal's own commit."""
+        before = [r for r in self.trial.payer.requests[:self.requests] if r.path.endswith("$export")]
+        if not before or not [r for r in after if r.path.endswith("$export")]:
+            return
+        need("poll_url" not in self.journal.facts, "kicked off again although the job was known")
+        between = {name for _call, name in self.trace[before[-1].point:]}
+        need(between <= {"log.ndjson", "journal.db-wal"}, f"kicked off again: {between} came before the job's address was written down")
+
+
+def judge_log(trial):
+    lines = (trial.out / "log.ndjson").read_bytes().split(b"\n")
+    need(lines.pop() == b"", "log.ndjson ends in the middle of a line")
+    events = [json.loads(line)["eventId"] for line in lines]
+    need("kickoff" in events, "log.ndjson knows no kick-off")
+    need(events[-1] == "export_complete", f"log.ndjson ends with {events[-1]}")
+
+
+def judge_end(trial, undisturbed, code):
+    """The export is as if nothing had happened."""
+    need(code == trial.scenario.code, f"exit {code} in the end, not {trial.scenario.code}")
+    out = tree(trial.out)
+    need(sorted(out) == sorted(undisturbed.out),
+         f"other names: {sorted(set(out) - set(undisturbed.out))} too many, {sorted(set(undisturbed.out) - set(out))} missing")
+    for name in set(out) - VOLATILE:
+        same = out[name] == undisturbed.out[name] or (
+            out[name] and plain(out[name]) == plain(undisturbed.out[name]))
+        need(same, f"{name} differs from that of an undisturbed export")
+    for where, wanted in (("state", undisturbed.state), ("run", undisturbed.run_dir)):
+        left = set(tree(trial.dir / where)) ^ set(wanted)
+        need(not left, f"the {where} folder has other names: {sorted(left)}")
+    journal = Journal(trial.out, trial.dir / "scratch")
+    need(journal.comparable() == undisturbed.journal.comparable(),
+         f"the journal says something else:\n{journal.comparable()}\n{undisturbed.journal.comparable()}")
+    need(trial.status() == undisturbed.status, f"status says something else: {trial.last.stdout}")
+    need(set(trial.payer.fetched()) == set(undisturbed.fetched), "other files were fetched")
+    judge_log(trial)
+
+
+def is_killed(code):
+    return code == -signal.SIGKILL
