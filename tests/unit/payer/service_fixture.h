@@ -34,6 +34,7 @@ typedef struct fixture {
     size_t replay_max, grants_max;
     sb_pool *pool;    /* where clients are; NULL: in memory */
     const char *peer; /* NULL: 192.0.2.1 */
+    bool from_proxy;  /* the connection is a trusted proxy's */
     sb_key *rsa, *other;
     forge forge; /* of client-1 */
     char reason[64], client[SB_CLIENT_ID_MAX + 1];
@@ -201,7 +202,7 @@ static void send_to(fixture *f, const char *method, const char *target, const ch
 {
     SB_AUTO(sb_buf) names = SB_BUF_INIT;
     sb_server_header list[16];
-    sb_server_request request = {.method = method, .raw_target = target, .headers = list};
+    sb_server_request request = {.method = method, .raw_target = target, .headers = list, .from_proxy = f->from_proxy};
     sb_server_handler handler = sb_service_handler(f->service);
     size_t body_max = 0;
     reply_cleanup(out);

@@ -124,6 +124,53 @@ static void no_page_runs_a_script_or_is_framed(void **state)
     }
 }
 
+/* A proxy that signs people in */
+
+static void a_trusted_proxy_says_who_it_is_and_nobody_else_does(void **state)
+{
+    desk *d = *state;
+    char *admins[] = {(char[]){"ops@payer.example"}};
+    SB_AUTO(reply) r = REPLY_INIT;
+    static const char ops[] = "X-User: ops@payer.example\n";
+    d->options.user_header = "X-User";
+    d->options.administrators = admins;
+    d->options.administrator_count = 1;
+    desk_reopen(d);
+    get(d->f, "/portal", ops, &r); /* a stranger says so of himself */
+    assert_null(strstr(r.body, "Sign out"));
+    assert_null(reply_header(&r, "Set-Cookie"));
+    d->f->from_proxy = true;
+    get(d->f, "/portal", "X-User: a\nX-User: ops@payer.example\n", &r); /* one of them is not the proxy's */
+    assert_null(strstr(r.body, "Sign out"));
+    get(d->f, "/portal", "X-User: jane@aco.example\n", &r);
+    assert_contains(r.body, "Sign out");
+    assert_null(strstr(r.body, "/portal/admin"));
+    keep_cookie(d, &r);
+    SB_AUTOFREE jane = form_token(&r);
+    get(d->f, "/portal", ops, &r);
+    assert_contains(r.body, "/portal/admin");
+    SB_AUTOFREE other = sb_printf("X-User: mary@aco.example\n%s", d->cookie);
+    get(d->f, "/portal", other, &r);
+    assert_non_null(reply_header(&r, "Set-Cookie"));
+    SB_AUTOFREE marys = form_token(&r);
+    assert_string_not_equal(marys, jane);
+    SB_AUTOFREE both =
+        sb_printf("%s%s", ops, d->cookie); /* the session of whoever sat there before is not gone on with */
+    get(d->f, "/portal", both, &r);
+    assert_non_null(reply_header(&r, "Set-Cookie"));
+    SB_AUTOFREE theirs = form_token(&r);
+    assert_string_not_equal(theirs, jane);
+    keep_cookie(d, &r);
+    SB_AUTOFREE as_before = sb_printf("%s%s", ops, d->cookie);
+    get(d->f, "/portal", as_before, &r);
+    assert_null(reply_header(&r, "Set-Cookie"));
+    d->options.administrator_count = 0; /* from now on */
+    desk_reopen(d);
+    get(d->f, "/portal/admin", as_before, &r);
+    assert_int_equal(r.status, 403);
+    assert_non_null(reply_header(&r, "Set-Cookie"));
+}
+
 /* HTML */
 
 static void a_value_cannot_break_out_of_its_place(void **state)
@@ -176,6 +223,7 @@ int main(void)
         TEST(a_form_of_another_site_is_not_taken_whatever_it_knows),
         TEST(the_cookie_is_the_hosts_alone_and_no_scripts),
         TEST(no_page_runs_a_script_or_is_framed),
+        TEST(a_trusted_proxy_says_who_it_is_and_nobody_else_does),
         cmocka_unit_test(a_value_cannot_break_out_of_its_place),
         cmocka_unit_test(markup_that_would_let_a_value_act_is_not_sent),
     };

@@ -105,6 +105,7 @@ static void every_mistake_of_a_form_is_named_at_once_and_nothing_is_kept(void **
     desk *d = *state;
     SB_AUTO(reply) r = REPLY_INIT;
     SB_AUTO(sb_portal_owned) owned = SB_PORTAL_OWNED_INIT;
+    SB_AUTOFREE set = set_of(d->f->rsa);
     sign_in(d, JANE, SB_PORTAL_PARTNER);
     fill_in(d, &(entry){.name = "", .contact = "two\nlines", .scope = "user/Patient.rs", .set = "{\"keys\":[]}"}, &r);
     assert_int_equal(r.status, 400);
@@ -113,7 +114,16 @@ static void every_mistake_of_a_form_is_named_at_once_and_nothing_is_kept(void **
     assert_contains(r.body, "a backend client has no such person: ask for system/Patient.rs.");
     assert_contains(r.body, "JWK Set holds no key");
     assert_string_equal(newest_event(d), "client.registration_refused refused invalid_client_metadata - " JANE);
-    fill_in(d, &(entry){.set = ""}, &r);
+    const entry alone[] = {{.set = set, .name = ""},
+                           {.set = set, .contact = ""},
+                           {.set = set, .scope = "user/Patient.rs"},
+                           {.set = set, .scope = "system/Patient.d"},
+                           {.set = ""}};
+    for (size_t i = 0; i < SB_ARRAY_LEN(alone); i++) {
+        fill_in(d, &alone[i], &r);
+        assert_int_equal(r.status, 400);
+        assert_contains(r.body, "class=\"problem\"");
+    }
     assert_contains(r.body, "The keys are missing");
     assert_ok(sb_portal_owned_of(d->store, JANE, &owned, NULL));
     assert_int_equal(owned.count, 0);
@@ -204,6 +214,45 @@ static void a_form_that_is_sent_twice_makes_one_client(void **state)
     assert_string_not_equal(later, first);
 }
 
+/* Keys at a URL */
+
+static sb_status fetch(void *impl, const char *url, sb_jwks_answer *out, sb_error *err)
+{
+    atomic_uint *fetches = impl;
+    (void)atomic_fetch_add(fetches, 1);
+    (void)url;
+    return sb_buf_add_cstr(&out->body, "{\"keys\":[]}") ? SB_OK : sb_error_nomem(err);
+}
+
+static void one_address_has_so_many_urls_fetched_and_no_more(void **state)
+{
+    desk *d = *state;
+    atomic_uint fetches = 0;
+    sb_jwks_fetcher fetcher = {&fetches, fetch};
+    sb_guard *guard = NULL;
+    SB_AUTO(reply) r = REPLY_INIT;
+    assert_ok(sb_guard_new(&(sb_guard_options){.networks = NULL}, &guard, NULL));
+    assert_ok(sb_jwks_cache_new(&fetcher, &d->f->clock.clock, 2, &d->f->options.keys, NULL));
+    d->f->options.guard = guard;
+    desk_reopen(d);
+    sign_in(d, JANE, SB_PORTAL_PARTNER);
+    for (int i = 0; i < 25; i++) {
+        char url[64];
+        (void)snprintf(url, sizeof(url), "https://jwks.example/%d", i);
+        fill_in(d, &(entry){.url = url, .what = "check"}, &r);
+        assert_contains(r.body, i < 20 ? "holds no key that can be used" : "The address was not fetched");
+    }
+    assert_int_equal(atomic_load(&fetches), 20);
+    fill_in(d, &(entry){.url = "https://127.0.0.1/x", .what = "check"}, &r);
+    assert_contains(r.body, "The URL cannot be used");
+    sb_jwks_cache *keys = d->f->options.keys;
+    d->f->options.keys = NULL;
+    d->f->options.guard = NULL;
+    desk_reopen(d);
+    sb_jwks_cache_free(keys);
+    sb_guard_free(guard);
+}
+
 /* Whose */
 
 static void anothers_client_is_not_there(void **state)
@@ -216,7 +265,11 @@ static void anothers_client_is_not_there(void **state)
     fill_in(d, &(entry){.set = set}, &r);
     SB_AUTOFREE id = registered_id(&r);
     SB_AUTOFREE page = sb_printf("/portal/client?id=%s", id);
+    SB_AUTOPTR(sb_client) second = client_of(d, "client-2"); /* as old as client-1 */
+    assert_ok(sb_portal_own(d->store, MALLORY, second, NULL));
     sign_in(d, MALLORY, SB_PORTAL_PARTNER);
+    look(d, "/portal/client?id=client-2", &none);
+    assert_int_equal(none.status, 200);
     look(d, "/portal/client?id=nobody", &none);
     assert_int_equal(none.status, 404);
     const char *others[] = {page, "/portal/client?id=client-1", "/portal/client"};
@@ -257,6 +310,7 @@ int main(void)
         TEST(a_private_key_is_called_one_and_not_shown_again),
         TEST(one_person_does_not_fill_the_register),
         TEST(a_form_that_is_sent_twice_makes_one_client),
+        TEST(one_address_has_so_many_urls_fetched_and_no_more),
         TEST(anothers_client_is_not_there),
         TEST(a_client_that_was_made_again_with_its_id_is_another),
     };
