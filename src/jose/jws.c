@@ -224,6 +224,11 @@ static bool verify_bytes(const sb_key *key, const sb_alg *alg, sb_str text, sb_s
     return ok;
 }
 
+bool sb_jws_length_fits(const sb_jws *jws, const sb_key *key)
+{
+    return jws->signature.len == signature_size(key);
+}
+
 sb_status sb_jws_verify(const sb_jws *jws, const sb_key *key, const char *alg_name, sb_error *err)
 {
     const sb_alg *alg = sb_alg_find(alg_name);

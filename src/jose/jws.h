@@ -44,5 +44,7 @@ sb_status sb_jws_parse(sb_str text, sb_jws *out, sb_error *err);
  * SB_E_INVALID: no.                                                                                   AUTH-06, KEY-03
  */
 sb_status sb_jws_verify(const sb_jws *jws, const sb_key *key, const char *alg, sb_error *err);
+/* Is the signature as long as this key's are? One that is not is refused without any arithmetic. */
+bool sb_jws_length_fits(const sb_jws *jws, const sb_key *key);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* assertion_check.c - runs the steps until one fails. Where it fails before a signature was tried, one is tried all the
- * same: the time to the answer tells nobody which client ids there are. */
+/* assertion_check.c - runs the steps until one fails. Where it fails before a signature was tried, or the key is of a size
+ * that the signature cannot be of, one is tried all the same: the time to the answer tells nobody which client ids there
+ * are, and who knows a kid not how long that key is. */
 #include "payer/auth/assertion_check.h"
 
 #include "payer/auth/assertion_steps.h"
@@ -82,6 +83,12 @@ static void tell_claimed(const sb_trial *t, char *claimed)
         memcpy(claimed, t->iss.ptr, t->iss.len + 1); /* jansson ends its texts with a NUL */
 }
 
+/* Did the steps before `end`, where they ended, or that one itself, cost what a signature costs? */
+static bool was_tried(const sb_trial *t, size_t end)
+{
+    return end > SB_CHECK_SIGNATURE || (end == SB_CHECK_SIGNATURE && sb_jws_length_fits(&t->jws, t->key));
+}
+
 sb_refusal sb_assertion_check(const sb_assertion_checker *checker, sb_str assertion, sb_str client_id,
                               char claimed[SB_CLIENT_ID_MAX + 1], sb_assertion_good *out)
 {
@@ -91,7 +98,7 @@ sb_refusal sb_assertion_check(const sb_assertion_checker *checker, sb_str assert
     sb_trial_begin(&t, checker, assertion, client_id);
     while (i < SB_CHECK_COUNT && (refusal = sb_check_rules[i].run(&t)) == SB_REFUSAL_NONE)
         i++;
-    if (i >= SB_CHECK_CLAIMS && i < SB_CHECK_SIGNATURE)
+    if (i >= SB_CHECK_CLAIMS && !was_tried(&t, i))
         sb_decoy_verify(checker->decoy, &t.jws);
     if (claimed) {
         claimed[0] = '\0';

@@ -8,7 +8,7 @@
 #include "jose/base64url.h"
 #include "jose/jwk.h"
 
-static const unsigned rsa_bits[] = {2048, 3072, 4096};
+static const unsigned rsa_bits[] = {2048, 3072, 4096, SB_KEY_RSA_BITS_MAX}; /* ascending */
 static const char *const curve_algs[] = {"ES384", "ES256", "EdDSA"};
 
 struct sb_decoy {
@@ -18,7 +18,7 @@ struct sb_decoy {
 
 static sb_status draw_rsa(unsigned bits, sb_key **out, sb_error *err)
 {
-    unsigned char modulus[4096 / 8];
+    unsigned char modulus[SB_KEY_RSA_BITS_MAX / 8];
     size_t len = bits / 8;
     SB_AUTO(sb_buf) n = SB_BUF_INIT;
     sb_random_bytes(modulus, len);
@@ -59,6 +59,22 @@ void sb_decoy_free(sb_decoy *decoy)
     free(decoy);
 }
 
+/* By the least of the moduli that are as long as the signature, with zeros before it where it is shorter. */
+static void verify_rsa(const sb_decoy *decoy, const sb_jws *jws)
+{
+    static const char zeros[SB_KEY_RSA_BITS_MAX / 8];
+    SB_AUTO(sb_buf) padded = SB_BUF_INIT;
+    sb_jws like = *jws; /* borrows all */
+    size_t i = 0;
+    while (i < SB_ARRAY_LEN(rsa_bits) && rsa_bits[i] / 8 < jws->signature.len)
+        i++;
+    if (i == SB_ARRAY_LEN(rsa_bits) || !sb_buf_add(&padded, zeros, rsa_bits[i] / 8 - jws->signature.len) ||
+        !sb_buf_add_str(&padded, sb_buf_str(&jws->signature)))
+        return;
+    like.signature = padded;
+    (void)sb_jws_verify(&like, decoy->rsa[i], jws->alg, NULL);
+}
+
 void sb_decoy_verify(const sb_decoy *decoy, const sb_jws *jws)
 {
     for (size_t i = 0; i < SB_ARRAY_LEN(curve_algs); i++) {
@@ -67,8 +83,5 @@ void sb_decoy_verify(const sb_decoy *decoy, const sb_jws *jws)
             return;
         }
     }
-    for (size_t i = 0; i < SB_ARRAY_LEN(rsa_bits); i++) {
-        if (jws->signature.len == rsa_bits[i] / 8)
-            (void)sb_jws_verify(jws, decoy->rsa[i], jws->alg, NULL);
-    }
+    verify_rsa(decoy, jws);
 }
