@@ -5,14 +5,12 @@
  * and nothing else: not why, not whose it was. */
 #include "base/json.h"
 #include "base/secret.h"
-#include "base/url.h"
 #include "http/accept.h"
-#include "jose/base64url.h"
+#include "payer/auth/basic_credentials.h"
 #include "payer/routes/service_internal.h"
 
-#define FIELDS_MAX      16
-#define CREDENTIALS_MAX 4096 /* an id and a secret, percent-encoded, in base64 */
-#define RETRY_S         5
+#define FIELDS_MAX 16
+#define RETRY_S    5
 
 static void invalid_request(sb_visit *visit, sb_answer *answer, const char *reason, const char *why)
 {
@@ -26,42 +24,6 @@ static void unauthorized(sb_service *service, const sb_server_request *request, 
     sb_failures_add(service->failures, request->peer);
     sb_answer_oauth(answer, 401, "invalid_client", "the resource server could not be authenticated");
     sb_answer_header(answer, "WWW-Authenticate", "Basic realm=\"introspection\"");
-}
-
-/* Standard base64 with its padding, by way of the other alphabet. */
-static bool decode_base64(sb_str text, sb_buf *out)
-{
-    char other[CREDENTIALS_MAX];
-    while (text.len > 0 && text.ptr[text.len - 1] == '=')
-        text.len--;
-    for (size_t i = 0; i < text.len; i++)
-        other[i] = text.ptr[i] == '+' ? '-' : text.ptr[i] == '/' ? '_' : text.ptr[i];
-    size_t len = sb_base64url_decoded_len(text.len);
-    bool ok = sb_buf_reserve(out, len + 1) && sb_base64url_decode((sb_str){other, text.len}, (unsigned char *)out->ptr);
-    sb_wipe(other, sizeof(other));
-    if (!ok)
-        return false;
-    out->len = len;
-    out->ptr[len] = '\0';
-    return true;
-}
-
-/* "id:secret", each form-encoded (RFC 6749 §2.3.1). */
-static bool read_credentials(sb_str header, sb_buf *id, sb_buf *secret)
-{
-    static const sb_str scheme = SB_STR_LIT("basic ");
-    SB_AUTO(sb_buf) plain = SB_BUF_INIT;
-    sb_str rest, name = SB_STR_NULL;
-    if (header.len > CREDENTIALS_MAX || header.len < scheme.len ||
-        !sb_str_eq_nocase((sb_str){header.ptr, scheme.len}, scheme))
-        return false;
-    sb_str text = sb_str_trim((sb_str){header.ptr + scheme.len, header.len - scheme.len});
-    bool ok = decode_base64(text, &plain);
-    rest = sb_buf_str(&plain);
-    ok = ok && memchr(rest.ptr ? rest.ptr : "", ':', rest.len) && sb_str_split(&rest, ':', &name) &&
-         sb_url_decode(name, true, id) && sb_url_decode(rest, true, secret);
-    sb_buf_wipe(&plain);
-    return ok;
 }
 
 /* All are compared, so that the time tells nothing; digests, so that lengths do not. */
@@ -82,7 +44,7 @@ static bool authenticate(const sb_service *service, const sb_server_request *req
     SB_AUTO(sb_buf) id = SB_BUF_INIT;
     SB_AUTO(sb_buf) secret = SB_BUF_INIT;
     bool ok = sb_server_header_count(request, "Authorization") == 1 &&
-              read_credentials(sb_server_header_first(request, "Authorization"), &id, &secret) &&
+              sb_basic_read(sb_server_header_first(request, "Authorization"), &id, &secret) &&
               is_known(service, sb_buf_str(&id), sb_buf_str(&secret));
     sb_buf_wipe(&secret);
     return ok;
