@@ -7,16 +7,9 @@
  * what is refused uses nothing up.                                            AUTH-06, AUTH-07, AUTH-10, TOK-02, TOK-04 */
 #include <dirent.h>
 
-#include <smartbulk/audit.h>
-
-#include "service_fixture.h"
-
-#include "payer/auth/rates.h"
-#include "payer/auth/refusal.h"
-#include "vector_assertion.h"
+#include "vector_trial.h"
 
 #define FOLDER       SB_TEST_VECTORS "/token-endpoint"
-#define CLIENT       "partner"
 #define NEGATIVE_MIN 100 /* what was promised */
 #define VECTORS_MAX  1000
 
@@ -28,181 +21,6 @@ static struct {
     json_t *documents;
     json_t *reasons; /* those that were seen, as members */
 } all;
-
-/* One vector's service. */
-typedef struct trial {
-    fixture *f;
-    const json_t *vector;
-    vector_client client;
-    sb_service *service, *of_fixture;
-    sb_clients *clients, *broken; /* one that cannot be read */
-    sb_replay *replay;
-    sb_grants *grants;
-    sb_audit *audit;
-    char *audit_path;
-    sb_rates *rates;
-    sb_jwks_cache *keys;
-    const char *algs[8];
-    char *last; /* the assertion that was sent last */
-    reply reply;
-} trial;
-
-static const json_t *member(const json_t *object, const char *name)
-{
-    return json_object_get(object, name);
-}
-
-static unsigned number(const json_t *object, const char *name)
-{
-    return (unsigned)json_integer_value(member(object, name));
-}
-
-/* The server */
-
-static sb_status fetch_served(void *impl, const char *url, sb_jwks_answer *out, sb_error *err)
-{
-    const json_t *server = member(((const trial *)impl)->vector, "server");
-    const char *what = sb_json_str(server, "key_sets");
-    sb_jwks *set = NULL;
-    (void)url;
-    if (strcmp(what, "unreachable") == 0)
-        return sb_error_set(err, SB_E_NETWORK, "the URL cannot be fetched", "the web is down", "mend it");
-    if (strcmp(what, "no set") == 0)
-        return sb_buf_add_cstr(&out->body, "<html>sign in</html>") ? SB_OK : SB_E_NOMEM;
-    assert_string_equal(what, "served");
-    assert_ok(sb_jwks_new(&set, NULL));
-    assert_ok(sb_jwks_add(set, vector_key(VECTOR_KEY), NULL));
-    SB_AUTOFREE json = sb_jwks_json(set, false);
-    sb_jwks_free(set);
-    return sb_buf_add_cstr(&out->body, json) ? SB_OK : SB_E_NOMEM;
-}
-
-static sb_status find_fails(void *impl, sb_str id, sb_client **out, sb_error *err)
-{
-    (void)impl, (void)id, (void)out;
-    return sb_error_set(err, SB_E_IO, "the register cannot be read", "its disk is gone", "mend it");
-}
-
-static void free_nothing(void *impl)
-{
-    (void)impl;
-}
-
-static void add_client(trial *t, sb_client_spec *spec, const json_t *key_names)
-{
-    SB_AUTOPTR(sb_client) made = NULL;
-    if (!spec->jwks_url)
-        assert_ok(sb_jwks_new(&spec->jwks, NULL));
-    for (size_t i = 0; i < json_array_size(key_names); i++)
-        assert_ok(sb_jwks_add(spec->jwks, vector_key(json_string_value(json_array_get(key_names, i))), NULL));
-    assert_ok(sb_client_new(spec, &made, NULL));
-    assert_ok(sb_clients_add(t->clients, made, NULL));
-}
-
-static void add_partner(trial *t)
-{
-    const json_t *client = member(t->vector, "client"), *keys = member(client, "keys");
-    const char *scope = sb_json_str(client, "scope"), *state = sb_json_str(client, "state");
-    const char *profile = sb_json_str(client, "profile");
-    SB_AUTOJSON usual = json_pack("[s]", VECTOR_KEY);
-    sb_client_spec spec = {.id = CLIENT,
-                           .scope = scope ? scope : "system/*.rs",
-                           .jwks_url = sb_json_str(client, "jwks_url"),
-                           .state = SB_CLIENT_ACTIVE,
-                           .show_reasons = json_is_true(member(client, "show_reasons")),
-                           .tokens_per_minute = number(client, "tokens_per_minute")};
-    assert_true(!state || sb_client_state_parse(state, &spec.state));
-    assert_true(!profile || sb_client_profile_parse(profile, &spec.profile));
-    add_client(t, &spec, spec.jwks_url ? NULL : keys ? keys : usual);
-}
-
-/* Whose name and key are not the partner's to use. */
-static void add_other(trial *t)
-{
-    SB_AUTOJSON keys = json_pack("[s]", "stranger " VECTOR_KEY);
-    sb_client_spec spec = {.id = "other", .scope = "system/*.rs", .state = SB_CLIENT_ACTIVE};
-    add_client(t, &spec, keys);
-}
-
-static void open_stores(trial *t, const json_t *server)
-{
-    static const sb_clients_ops broken = {.find = find_fails, .free = free_nothing};
-    const sb_clock *clock = &t->f->clock.clock;
-    unsigned replay_max = number(server, "replay_max"), tokens_max = number(server, "tokens_max");
-    assert_ok(sb_clients_memory(2, &t->clients, NULL));
-    assert_ok(sb_clients_new(&broken, NULL, &t->broken, NULL));
-    assert_ok(sb_replay_memory(replay_max ? replay_max : 1000, &t->replay, NULL));
-    assert_ok(
-        sb_grants_memory(clock, LIFETIME, tokens_max ? tokens_max : 1000, t->clients, t->replay, &t->grants, NULL));
-    assert_ok(sb_audit_open(t->audit_path, false, clock, &t->audit, NULL));
-    assert_ok(sb_rates_new(clock, number(server, "tokens_per_minute"), &t->rates, NULL));
-}
-
-static void choose_algs(trial *t, const json_t *algs)
-{
-    assert_true(json_array_size(algs) < SB_ARRAY_LEN(t->algs));
-    for (size_t i = 0; i < json_array_size(algs); i++)
-        t->algs[i] = json_string_value(json_array_get(algs, i));
-}
-
-static void choose_key_sets(trial *t, const char *key_sets)
-{
-    sb_jwks_fetcher fetcher = {t, fetch_served};
-    unsigned waiting_max = key_sets && strcmp(key_sets, "busy") == 0 ? 0 : 4;
-    if (key_sets)
-        assert_ok(sb_jwks_cache_new(&fetcher, &t->f->clock.clock, waiting_max, &t->keys, NULL));
-}
-
-static void open_service(trial *t, const json_t *server)
-{
-    sb_service_options options = t->f->options;
-    options.audit = t->audit;
-    options.rates = t->rates;
-    options.failures_burst = options.failures_per_minute = number(server, "failures_burst");
-    options.grants = t->grants;
-    options.keys = t->keys;
-    options.algs = member(server, "algs") ? t->algs : NULL;
-    options.clients = json_is_true(member(server, "register_broken")) ? t->broken : t->clients;
-    assert_ok(sb_service_new(&options, &t->service, NULL));
-    t->of_fixture = t->f->service;
-    t->f->service = t->service;
-}
-
-static void trial_open(trial *t, fixture *f, const json_t *vector)
-{
-    const json_t *server = member(vector, "server");
-    const char *profile = sb_json_str(member(vector, "client"), "profile");
-    bool bis = profile && strcmp(profile, "rfc7523bis") == 0;
-    *t = (trial){.f = f, .vector = vector, .reply = {.answer = SB_ANSWER_INIT}};
-    t->audit_path = sb_path_join(f->dir, "audit.ndjson");
-    (void)unlink(t->audit_path);
-    open_stores(t, server);
-    choose_algs(t, member(server, "algs"));
-    choose_key_sets(t, sb_json_str(server, "key_sets"));
-    add_partner(t);
-    add_other(t);
-    open_service(t, server);
-    t->client = (vector_client){.id = CLIENT,
-                                .aud = bis ? BASE : TOKEN_URL,
-                                .typ = bis ? "client-authentication+jwt" : "JWT",
-                                .now_s = fake_wall_s(&f->clock)};
-}
-
-static void trial_close(trial *t)
-{
-    t->f->service = t->of_fixture;
-    sb_service_free(t->service);
-    sb_jwks_cache_free(t->keys);
-    sb_grants_free(t->grants);
-    sb_replay_free(t->replay);
-    sb_clients_free(t->clients);
-    sb_clients_free(t->broken);
-    sb_audit_free(t->audit);
-    sb_rates_free(t->rates);
-    reply_cleanup(&t->reply);
-    free(t->audit_path);
-    free(t->last);
-}
 
 /* Requests */
 
@@ -382,7 +200,7 @@ static void check_good_one_after(trial *t)
 static void check_vector_members(const json_t *vector)
 {
     vector_members(vector, "name", "rule", "client", "server", "before", "assertion", "form", "body", "headers",
-                   "method", "target", "peer", "expect", "good_one_after");
+                   "method", "target", "peer", "expect", "good_one_after", "in_memory_only");
     if (member(vector, "client"))
         vector_members(member(vector, "client"), "state", "profile", "keys", "jwks_url", "scope", "show_reasons",
                        "tokens_per_minute");
@@ -392,13 +210,14 @@ static void check_vector_members(const json_t *vector)
     assert_true(json_is_string(member(vector, "rule")));
 }
 
-static void run_vector(void **state)
+/* With its stores in this database; NULL: in memory. */
+static void run_vector(const json_t *vector, database *d)
 {
     static trial t; /* one that failed is left as it is */
-    const json_t *vector = *state, *before = member(vector, "before"), *step;
+    const json_t *before = member(vector, "before"), *step;
     size_t i;
     check_vector_members(vector);
-    trial_open(&t, all.f, vector);
+    trial_open(&t, all.f, vector, d);
     json_array_foreach ((json_t *)(uintptr_t)before, i, step) {
         vector_members(step, "assertion", "form", "body", "headers", "method", "target", "peer", "expect");
         send_step(&t, step);
@@ -408,6 +227,26 @@ static void run_vector(void **state)
     check_step(&t, member(vector, "expect"), "it");
     check_good_one_after(&t);
     trial_close(&t);
+}
+
+static void run_in_memory(void **state)
+{
+    run_vector(*state, NULL);
+}
+
+static void run_in_sqlite(void **state)
+{
+    database *d = database_new(false);
+    run_vector(*state, d);
+    database_free(d);
+}
+
+static void run_in_postgresql(void **state)
+{
+    SKIP_WITHOUT_POSTGRES(&databases_server);
+    database *d = database_new(true);
+    run_vector(*state, d);
+    database_free(d);
 }
 
 /* All of them */
@@ -487,7 +326,7 @@ static bool load_all(void)
 static int open_all(void **state)
 {
     void *f = NULL;
-    if (fixture_keys(state) != 0 || set_up(&f) != 0)
+    if (fixture_keys(state) != 0 || databases_start(state) != 0 || set_up(&f) != 0)
         return -1;
     all.f = f;
     return 0;
@@ -498,9 +337,30 @@ static int close_all(void **state)
     void *f = all.f;
     int rc = tear_down(&f);
     vector_keys_free();
+    (void)databases_stop(state);
+    return fixture_keys_free(state) == 0 ? rc : -1;
+}
+
+/* What is used once is used at all processes: those vectors are run on both databases too.                  AUTH-10 */
+static size_t add_tests(json_t *vector, struct CMUnitTest *out)
+{
+    const char *name = sb_json_str(vector, "name"), *rule = sb_json_str(vector, "rule");
+    out[0] = (struct CMUnitTest){name, run_in_memory, NULL, NULL, vector};
+    if (!rule || strcmp(rule, "AUTH-10") != 0 || json_is_true(member(vector, "in_memory_only")))
+        return 1;
+    out[1] = (struct CMUnitTest){sb_printf("%s (SQLite)", name), run_in_sqlite, NULL, NULL, vector};
+    out[2] = (struct CMUnitTest){sb_printf("%s (PostgreSQL)", name), run_in_postgresql, NULL, NULL, vector};
+    return 3;
+}
+
+static void free_all(struct CMUnitTest *tests, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (tests[i].test_func == run_in_sqlite || tests[i].test_func == run_in_postgresql)
+            free((char *)(uintptr_t)tests[i].name);
+    }
     json_decref(all.documents);
     json_decref(all.reasons);
-    return fixture_keys_free(state) == 0 ? rc : -1;
 }
 
 int main(void)
@@ -510,11 +370,14 @@ int main(void)
         cmocka_unit_test(there_are_as_many_that_are_refused_as_was_promised),
         cmocka_unit_test(every_reason_that_the_log_knows_is_some_vectors),
     };
-    static struct CMUnitTest tests[VECTORS_MAX + SB_ARRAY_LEN(of_all)];
+    static struct CMUnitTest tests[3 * VECTORS_MAX + SB_ARRAY_LEN(of_all)];
+    size_t count = 0;
     if (!load_all())
         return 1;
     for (size_t i = 0; i < all.count; i++)
-        tests[i] = (struct CMUnitTest){sb_json_str(all.vectors[i], "name"), run_vector, NULL, NULL, all.vectors[i]};
-    memcpy(tests + all.count, of_all, sizeof(of_all));
-    return _cmocka_run_group_tests("token vectors", tests, all.count + SB_ARRAY_LEN(of_all), open_all, close_all);
+        count += add_tests(all.vectors[i], tests + count);
+    memcpy(tests + count, of_all, sizeof(of_all));
+    int failed = _cmocka_run_group_tests("token vectors", tests, count + SB_ARRAY_LEN(of_all), open_all, close_all);
+    free_all(tests, count);
+    return failed;
 }
