@@ -18,6 +18,7 @@
 #include "export/download_internal.h"
 #include "fhir/operation_outcome.h"
 #include "fhir/safe_line.h"
+#include "http/headers.h"
 #include "http/retry.h"
 
 #define PROGRESS_MIN (64 * 1024) /* a try that brought so much more of the file was not in vain */
@@ -257,6 +258,7 @@ static void hide_token(sb_transfer *t, const sb_token *token)
 {
     sb_str text = sb_str_from(sb_token_text(token));
     decode_words(t);
+    sb_http_headers_hide(&t->headers, text);
     sb_secret_hide(t->words.ptr, t->words.len, text);
     sb_secret_hide(t->content.head.ptr, t->content.head.len, text);
 }
@@ -390,6 +392,7 @@ void sb_transfer_judge(sb_transfer *t, CURLcode rc)
     int status = sb_transfer_http_status(t);
     sb_token *token = t->token ? sb_token_ref(t->token) : NULL;
     sb_transfer_forget_request(t);
+    rc = sb_http_true_code(rc, t->easy, t->head_done, t->detail);
     if (token)
         hide_token(t, token);
     if (rc == CURLE_OK && t->status == SB_OK && t->body == BODY_NONE && t->head_done)

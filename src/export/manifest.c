@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/secret.h"
 #include "export/json_scan.h"
 #include "export/links.h"
 #include "fhir/instant.h"
@@ -265,6 +266,11 @@ sb_status sb_manifest_page_feed(sb_manifest_page *page, sb_str bytes, sb_error *
     if (status != SB_OK && err)
         *err = inner;
     return status;
+}
+
+void sb_manifest_page_hide(sb_manifest_page *page, sb_str token)
+{
+    sb_secret_hide(page->head.ptr, page->head.len, token);
 }
 
 /* Put the page's bytes in their place. Before the journal knows the page: a crash in between leaves a file that the

@@ -43,6 +43,8 @@ sb_status sb_manifest_page_new(sb_journal *journal, uint64_t page, const char *u
 /* The next bytes. SB_E_SERVER, showing the first bytes that came, for what is no manifest; SB_E_IO for the disk's
  * failures. After a failure only free may follow. */
 sb_status sb_manifest_page_feed(sb_manifest_page *page, sb_str bytes, sb_error *err);
+/* Blot out the token, which the payer may repeat, in what is kept to be shown. */
+void sb_manifest_page_hide(sb_manifest_page *page, sb_str token);
 /* It has ended: commits it, all or nothing, and fills `found`. Its fact "transaction_time" comes with the first page;
  * when the manifest was asked for again the first answer's stays, for the files are its own.                 FILE-08 */
 sb_status sb_manifest_page_finish(sb_manifest_page *page, sb_manifest_found *found, sb_error *err);

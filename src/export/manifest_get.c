@@ -2,6 +2,8 @@
 /* manifest_get.c - fetches a status or a page. Owns the page under way. */
 #include "export/manifest_get.h"
 
+#include "base/secret.h"
+
 #define STALL_S 120 /* a large manifest is put together while it is sent */
 /* A status of 202 may carry what there is of a partial manifest. It is not used, since the 200 has all of it, but it
  * must not break the poll either; this much nobody sends. */
@@ -52,6 +54,14 @@ static sb_status on_body(void *impl, sb_str bytes, sb_error *err)
     return sb_buf_add(&g->answer->body, bytes.ptr, SB_MIN(room, bytes.len)) ? SB_OK : sb_error_nomem(err);
 }
 
+static void on_token(void *impl, sb_str token)
+{
+    getter *g = impl;
+    sb_secret_hide(g->answer->body.ptr, g->answer->body.len, token);
+    if (g->page)
+        sb_manifest_page_hide(g->page, token);
+}
+
 static sb_status finish_page(getter *g, sb_error *err)
 {
     sb_manifest_answer *a = g->answer;
@@ -88,7 +98,8 @@ sb_status sb_manifest_get(const sb_export_context *context, const char *url, uin
                                .redirects = SB_HTTP_REDIRECTS_FOLLOW,
                                .timeout_s = STALL_S,
                                .on_body = on_body,
-                               .on_body_impl = &g};
+                               .on_body_impl = &g,
+                               .on_token = on_token};
     sb_manifest_answer_cleanup(answer);
     sb_status status = sb_payer_send(context->payer, &request, &answer->response, err);
     if (status == SB_OK)

@@ -63,6 +63,9 @@ typedef struct sb_http_request {
      * status, headers and url are in `response` by then. */
     sb_status (*on_body)(void *impl, sb_str bytes, sb_error *err);
     void *on_body_impl;
+    /* When set, called when the exchange is over with the token that went along: a peer may repeat it in its answer, and
+     * whoever kept some of that to show it must blot it out. Takes on_body_impl. */
+    void (*on_token)(void *impl, sb_str token);
 } sb_http_request;
 
 typedef struct sb_http_response {
@@ -80,6 +83,8 @@ typedef struct sb_http_response {
         .status = 0                                                                                                    \
     }
 void sb_http_response_cleanup(sb_http_response *response);
+/* Blot out a secret that the peer repeats, in headers and body: they are shown and logged. */
+void sb_http_response_hide(sb_http_response *response, sb_str secret);
 
 /* Make one exchange, no retry. SB_OK for any complete HTTP answer, whatever its status. SB_E_NETWORK: no answer (why
  * names the host, the phase and the cause); SB_E_INTERRUPTED: cancelled; SB_E_SERVER: too long, not HTTP, a forbidden
@@ -100,6 +105,9 @@ sb_status sb_http_prepare(sb_http *http, CURL *easy, sb_error *err);
 sb_status sb_http_extra_headers(sb_http *http, const sb_url *url, struct curl_slist **list, sb_error *err);
 /* Words for a transfer that libcurl ended: SB_E_NETWORK, SB_E_SERVER (bad answer) or SB_E_INTERRUPTED. */
 sb_status sb_http_curl_error(CURLcode code, const char *detail, const char *url, sb_error *err);
+/* What libcurl meant: it calls a header line that is longer than it takes a lack of memory. `detail` is the handle's error
+ * buffer; `head_done`: the answer's head came to its end. */
+CURLcode sb_http_true_code(CURLcode code, CURL *easy, bool head_done, char detail[CURL_ERROR_SIZE]);
 /* One redirect step by the policy above: resolves `location` against `from`; SB_E_SERVER for a forbidden one.
  * *keep_credentials tells whether the token may go along (same origin).                                      USE-03 */
 sb_status sb_http_redirect(const sb_url *from, const char *location, sb_url *to, bool *keep_credentials, sb_error *err);

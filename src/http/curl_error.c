@@ -2,6 +2,7 @@
 /* curl_error.c - words for a transfer that ended without an answer: which host, in which phase, why, what to do.
  * Knows libcurl's codes and texts; owns no state. */
 #include <openssl/x509.h>
+#include <stdio.h>
 
 #include <smartbulk/clock.h>
 
@@ -205,6 +206,16 @@ sb_status sb_http_explain(CURLcode code, const char *detail, const char *url, co
     if (code == CURLE_COULDNT_CONNECT)
         return not_connected(host, detail, err);
     return other(code, host, detail, err);
+}
+
+CURLcode sb_http_true_code(CURLcode code, CURL *easy, bool head_done, char detail[CURL_ERROR_SIZE])
+{
+    long sent = 0;
+    if (code != CURLE_OUT_OF_MEMORY || head_done || curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &sent) != CURLE_OK ||
+        sent == 0)
+        return code;
+    (void)snprintf(detail, CURL_ERROR_SIZE, "a line of its head is longer than it can honestly be");
+    return CURLE_WEIRD_SERVER_REPLY;
 }
 
 sb_status sb_http_curl_error(CURLcode code, const char *detail, const char *url, sb_error *err)

@@ -49,6 +49,12 @@ void sb_http_response_cleanup(sb_http_response *response)
     *response = (sb_http_response)SB_HTTP_RESPONSE_INIT;
 }
 
+void sb_http_response_hide(sb_http_response *response, sb_str secret)
+{
+    sb_http_headers_hide(&response->headers, secret);
+    sb_secret_hide(response->body.ptr, response->body.len, secret);
+}
+
 static bool is_redirect(int status)
 {
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
@@ -318,6 +324,7 @@ static sb_status one_hop(exchange *x)
     SB_TRY(set_up_hop(x, &list, began_ns));
     CURLcode rc = curl_easy_perform(x->slot->easy);
     x->sent |= something_was_sent(x->slot->easy);
+    rc = sb_http_true_code(rc, x->slot->easy, x->head_done, x->slot->detail);
     (void)curl_easy_setopt(x->slot->easy, CURLOPT_HTTPHEADER, NULL); /* the list is wiped and freed now */
     if (rc == CURLE_OK && (!x->head_done || was_cut(x))) /* libcurl takes a head that was cut off for a whole answer */
         rc = CURLE_PARTIAL_FILE;

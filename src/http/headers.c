@@ -2,6 +2,8 @@
 /* headers.c - answer headers: collected within bounds, looked up, freed. Owns what each sb_http_headers owns. */
 #include "http/headers.h"
 
+#include "base/secret.h"
+
 #define GROW_BY 16 /* items at a time; a usual answer needs one step */
 
 void sb_http_headers_clear(sb_http_headers *headers)
@@ -12,6 +14,12 @@ void sb_http_headers_clear(sb_http_headers *headers)
     }
     free(headers->items);
     *headers = (sb_http_headers){NULL, 0};
+}
+
+void sb_http_headers_hide(sb_http_headers *headers, sb_str secret)
+{
+    for (size_t i = 0; i < headers->len; i++)
+        sb_secret_hide(headers->items[i].value, strlen(headers->items[i].value), secret);
 }
 
 const char *sb_http_header_get(const sb_http_headers *headers, const char *name)

@@ -12,5 +12,7 @@
  * value become '?', so that no header writes to a terminal. SB_E_SERVER past the bounds; `*bytes` counts. */
 sb_status sb_http_headers_add(sb_http_headers *headers, sb_str line, size_t *bytes, sb_error *err);
 void sb_http_headers_clear(sb_http_headers *headers);
+/* Blot out a secret in all values: they are shown and logged. */
+void sb_http_headers_hide(sb_http_headers *headers, sb_str secret);
 
 #endif

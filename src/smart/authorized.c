@@ -148,6 +148,16 @@ static bool has_expired(const sb_payer *payer, const sb_token *token)
     return payer->clock->monotonic_ns(payer->clock->impl) >= sb_token_expires_ns(token);
 }
 
+/* A peer may repeat the token in its answer, all of which may be shown or logged. */
+static void hide_token(const sb_http_request *request, sb_str token, sb_http_response *response, sb_error *err)
+{
+    sb_http_response_hide(response, token);
+    if (err)
+        sb_secret_hide(err->why, strlen(err->why), token);
+    if (request->on_token)
+        request->on_token(request->on_body_impl, token);
+}
+
 /* With a token each time, until one is accepted or it is clear that none will be.                             USE-04 */
 static sb_status send_with_token(sb_payer *payer, sb_http_request *request, const sb_url *url,
                                  sb_http_response *response, sb_error *err)
@@ -159,7 +169,7 @@ static sb_status send_with_token(sb_payer *payer, sb_http_request *request, cons
         request->bearer = sb_token_text(token);
         sb_status status = payer->transport.send(payer->transport.impl, request, response, err);
         request->bearer = NULL;
-        sb_secret_hide(response->body.ptr, response->body.len, sb_str_from(sb_token_text(token)));
+        hide_token(request, sb_str_from(sb_token_text(token)), response, status == SB_OK ? NULL : err);
         if (status != SB_OK || response->status != 401)
             return status;
         if (came_from_elsewhere(response, url))

@@ -176,9 +176,9 @@ static sb_status send_request(sb_token_client *client, sb_http_response *answer,
     if (status == SB_OK)
         status = post(client, &form, credentials.ptr, answer, err);
     if (assertion)
-        sb_secret_hide(answer->body.ptr, answer->body.len, sb_secret_str(assertion));
+        sb_http_response_hide(answer, sb_secret_str(assertion));
     if (client->options.secret)
-        sb_secret_hide(answer->body.ptr, answer->body.len, sb_secret_str(client->options.secret));
+        sb_http_response_hide(answer, sb_secret_str(client->options.secret));
     sb_secret_free(assertion);
     sb_buf_wipe(&form);
     sb_buf_wipe(&credentials);

@@ -27,11 +27,13 @@ class Fault:
         `after`: how a resume may end when the fault is gone."""
         self.name, self.stage, self._act, self.codes, self.bears = name, stage, act, set(codes), bears
         self.words, self.times, self.after, self.path = words, times, set(after), path
-        self.fired = 0
+        self.fired, self.set_up, self.fit = 0, None, None
+        # set_up(payer): what it changes before anything begins; fit(payer): what it bears there
 
-    def wants(self, stage, request):
-        return stage == self.stage and self.fired < self.times and (self.path is None or
-                                                                    re.search(self.path, request.path))
+    def wants(self, stage, where):
+        """`where`: a request; or of stage "connect" a host."""
+        named = where.name if stage == "connect" else where.path
+        return stage == self.stage and self.fired < self.times and (self.path is None or re.search(self.path, named))
 
     def note(self):
         self.fired += 1
@@ -106,6 +108,7 @@ def wrong_length(rng):
     stage = any_stage(rng, without=("kickoff", "delete", "status"))
     codes, bears = NETWORK[stage]
     kind = rng.choice(["more", "cut short without a length", "chunk that is cut off", "last chunk missing"])
+    more = rng.choice([1, 1000])
 
     def act(payer, wire, request):
         reply = payer.usual(request)
@@ -113,7 +116,7 @@ def wrong_length(rng):
         head, _ = reply.encoded()
         head = head[:-2]
         if kind == "more":
-            wire.send(head + b"Content-Length: %d\r\n\r\n" % (len(body) + rng.choice([1, 1000])) + body)
+            wire.send(head + b"Content-Length: %d\r\n\r\n" % (len(body) + more) + body)
         elif kind == "cut short without a length":
             wire.send(head + b"Connection: close\r\n\r\n" + body[:-1])
         elif kind == "chunk that is cut off":
@@ -144,8 +147,10 @@ def status_code(rng):
     if stage == "kickoff" and status in (502, 504):
         codes = {5}
 
+    body = rng.choice([b"", b"<html>busy</html>", b"{}"])
+
     def act(_payer, _wire, _request):
-        reply = Reply(status, rng.choice([b"", b"<html>busy</html>", b"{}"]))
+        reply = Reply(status, body)
         return reply if retry_after is None else reply.set("Retry-After", retry_after)
     times = how_often(rng, bears)
     if status == 429 and stage in ("status", "manifest", "page"):

@@ -56,6 +56,8 @@ class Page:
 
 
 class Reply:
+    """What to answer. Headers may be set twice with add()."""
+
     def __init__(self, status, body=b"", headers=(), framing="length"):
         """`framing`: length, chunked, close (the end of the connection is the end), or none (say nothing of it)."""
         self.status, self.headers, self.framing = status, list(dict(headers).items()), framing
@@ -103,7 +105,7 @@ class Wire:
     """One connection, and what can be done to it."""
 
     def __init__(self, host, sock):
-        self.host, self.sock, self.page = host, sock, host.page
+        self.host, self.sock, self.page, self.context = host, sock, host.page, host.context
 
     def send(self, data):
         try:
@@ -184,14 +186,21 @@ class Wire:
         raise Over
 
 
+def nobody():
+    """A socket whose port is taken, and refuses whoever comes."""
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    return sock
+
+
 class Host:
     """One origin. `answer(wire, request)` is called for each request, on the connection's own thread."""
 
     def __init__(self, name, page, answer, context=None):
         self.name, self.page, self.answer, self.context = name, page, answer, context
-        self.requests, self.connections = [], 0
+        self.requests = []
         self.lock = threading.Lock()
-        self.on_connect = None  # function(wire, n): before TLS; may take the connection over
+        self.on_connect = None  # function(wire): before TLS; may take the connection over
         self.socket = socket.socket()
         self.socket.bind(("127.0.0.1", 0))
         self.socket.listen(64)
@@ -216,14 +225,12 @@ class Host:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         wire = Wire(self, sock)
         with self.lock:
-            self.connections += 1
-            n = self.connections
             self.open.add(wire)
         try:
             if self.on_connect:
-                self.on_connect(wire, n)
-            if self.context:
-                wire.sock = self.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+                self.on_connect(wire)
+            if wire.context:
+                wire.sock = wire.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
                 wire.sock.do_handshake()
             self._requests(wire)
         except (Over, OSError, ValueError):

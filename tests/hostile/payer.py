@@ -4,14 +4,16 @@
     payer   https, the FHIR and token server: the only one that may see tokens and assertions
     files   https, another origin: a file server with capability URLs, or a stranger
     plain   http: nobody must ever come here"""
+import gzip
 import json
+import random
 import re
 import threading
 import time
 import urllib.parse
 
 import data
-from hosts import Host, Over, Reply
+from hosts import Host, Over, Reply, nobody
 
 TRANSACTION_TIME = "2026-11-01T12:00:00.000Z"
 
@@ -27,11 +29,14 @@ def outcome(status, code, text):
 
 class Payer:
     def __init__(self, page, contexts, rng):
-        self.page, self.rng, self.lock = page, rng, threading.RLock()
+        self.page, self.rng, self.lock = page, random.Random(rng.random()), threading.RLock()
         self.payer = Host("payer", page, self.answer, contexts["good"])
         self.files_host = Host("files", page, self.answer, contexts["good"])
         self.plain = Host("plain", page, self.answer)
         self.hosts = [self.payer, self.files_host, self.plain]
+        for host in self.hosts:
+            host.on_connect = self.connecting
+        self.contexts, self.closed = contexts, nobody()
         self.faults = []
         self.files = data.files(patients=rng.randint(1, 3), claim_files=rng.randint(0, 3), claims=rng.randint(1, 4))
         self.kept = [content for _, content in self.files]  # what a fault replaces is another's affair
@@ -42,6 +47,8 @@ class Payer:
         self.elsewhere = not self.requires_token and rng.random() < 0.5
         self.gzip = rng.random() < 0.4
         self.token_lifetime = 300
+        self.renamed = False         # the manifest is not as usual: files may have any name
+        self.redirected = set()      # paths of its own that it sent the program to
         self.version, self.jobs, self.removed = 0, {}, set()
         self.tokens, self.assertions = {}, []
 
@@ -52,11 +59,20 @@ class Payer:
     def close(self):
         for host in self.hosts:
             host.close()
+        self.closed.close()
 
     def requests(self):
         return [r for host in self.hosts for r in host.requests]
 
     # which fault, or none
+
+    def connecting(self, wire):
+        with self.lock:
+            fault = next((f for f in self.faults if f.wants("connect", wire.host)), None)
+            if fault:
+                fault.note()
+        if fault:
+            fault.act(self, wire, None)
 
     def stage_of(self, r):
         if r.path == "/token":
@@ -172,6 +188,5 @@ class Payer:
 
 
 def zipped(reply):
-    import gzip
     reply.body = gzip.compress(reply.body, mtime=0)
     return reply.set("Content-Encoding", "gzip")

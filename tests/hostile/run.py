@@ -7,17 +7,19 @@
   --jobs N       processes (default: one a core); each plays four scenarios at once
   --keep         leave the folders, and say where
 
-A scenario that fails prints its seed: `run.py PROGRAM FAST_TIME --seed SEED` plays it again. The last line has the
-figures: scenarios, faults injected, runs of the program, losses."""
+A scenario that fails prints its seed: `run.py PROGRAM FAST_TIME --seed SEED` plays it again. The line that begins with
+"hostile:" has the figures: scenarios, faults injected, runs of the program, losses."""
 import argparse
 import concurrent.futures
 import multiprocessing
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -41,7 +43,15 @@ class Tools:
 
     def open(self):
         """In each process: contexts cannot be passed on."""
-        self.contexts = {"good": server_context(self.certificates.good)}
+        warnings.simplefilter("ignore", DeprecationWarning)  # of the old TLS: that it is spoken at all is the test
+        c = self.certificates
+        self.contexts = {"good": server_context(c.good), "expired": server_context(c.expired),
+                         "stranger": server_context(c.stranger), "another host": server_context(c.another_host),
+                         "not yet": server_context(c.not_yet), "old": server_context(c.good),
+                         "client certificate": server_context(c.good, verify_mode=ssl.CERT_REQUIRED)}
+        self.contexts["old"].set_ciphers("DEFAULT@SECLEVEL=0")
+        self.contexts["old"].minimum_version = ssl.TLSVersion.TLSv1
+        self.contexts["old"].maximum_version = ssl.TLSVersion.TLSv1_1
 
 
 def new_folder():
@@ -104,6 +114,7 @@ def main():
     print(f"hostile: {len(seeds)} scenarios, {n_faults} faults injected, {runs} runs, {len(lost)} losses; "
           f"{skipped:.1f} hours of waiting in {time.monotonic() - began:.0f} s, slowest {slowest[0]:.1f} s "
           f"(seed {slowest[1]})")
+    print(f"{len(seeds) - len(lost)} passed, {len(lost)} failed")
     return 1 if lost else 0
 
 

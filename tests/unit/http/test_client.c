@@ -207,8 +207,10 @@ static void headers_past_their_bounds_are_refused(void **state)
     sb_error err;
     assert_int_equal(get_from(http, s, "/", SB_HTTP_REDIRECTS_NEVER, NULL, &r, &err), SB_E_SERVER);
     assert_true(has(err.what, "headers"));
-    assert_int_not_equal(get_from(http, s, "/", SB_HTTP_REDIRECTS_NEVER, NULL, &r, &err), SB_OK);
-    assert_int_not_equal(get_from(http, s, "/", SB_HTTP_REDIRECTS_NEVER, NULL, &r, &err), SB_OK);
+    for (int i = 0; i < 2; i++) { /* libcurl calls it a lack of memory: it is the server's doing */
+        assert_int_equal(get_from(http, s, "/", SB_HTTP_REDIRECTS_NEVER, NULL, &r, &err), SB_E_SERVER);
+        assert_true(has(err.why, "head"));
+    }
     fake_server_stop(s);
     free(many);
 }

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/secret.h"
 #include "payer_fixture.h"
 
 static int setup(void **state)
@@ -259,6 +260,43 @@ static void a_token_that_the_payer_repeats_is_not_shown(void **state)
     assert_string_equal(response.body.ptr, "****************, or ****************?");
 }
 
+static sb_status streamed(void *impl, const sb_http_request *request, sb_http_response *response, sb_error *err)
+{
+    if (!fake_ends_with(request->url, "/data"))
+        return fake_send(&((fixture *)impl)->fake, request, response, err);
+    SB_TRY(request->on_body(request->on_body_impl, sb_str_from(request->bearer), err));
+    return sb_error_set(err, SB_E_SERVER, "no manifest", "it begins with: %s", "tell the payer", request->bearer);
+}
+
+static sb_status keep(void *impl, sb_str bytes, sb_error *err)
+{
+    (void)err;
+    return sb_buf_add_str(impl, bytes) ? SB_OK : SB_E_NOMEM;
+}
+
+static void blot_out(void *impl, sb_str token)
+{
+    sb_buf *kept = impl;
+    sb_secret_hide(kept->ptr, kept->len, token);
+}
+
+static void a_token_in_headers_errors_and_streams_is_not_shown(void **state)
+{
+    fixture *f = *state;
+    SB_AUTO(sb_http_response) response = SB_HTTP_RESPONSE_INIT;
+    SB_AUTO(sb_buf) kept = SB_BUF_INIT;
+    sb_http_request request = {.method = "GET", .url = BASE "/data", .on_body = keep, .on_token = blot_out};
+    request.on_body_impl = &kept;
+    fixture_issues(f, TOKEN_BODY("top-secret-token"), false);
+    fake_add(&f->fake, (fake_answer){.url = "/data", .status = 202, .header = "X-Progress: 1 of top-secret-token"});
+    assert_int_equal(sb_payer_send(f->payer, &request, &response, &f->err), SB_OK);
+    assert_string_equal(sb_http_header_get(&response.headers, "X-Progress"), "1 of ****************");
+    f->payer->transport = (sb_transport){f, streamed};
+    assert_int_equal(sb_payer_send(f->payer, &request, &response, &f->err), SB_E_SERVER);
+    assert_string_equal(f->err.why, "it begins with: ****************");
+    assert_string_equal(kept.ptr, "****************");
+}
+
 #define AUTHORIZED_TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 
 int main(void)
@@ -275,6 +313,7 @@ int main(void)
         AUTHORIZED_TEST(plain_requests_never_carry_it),
         AUTHORIZED_TEST(a_payer_without_authorization_that_wants_some_is_told),
         AUTHORIZED_TEST(a_token_that_the_payer_repeats_is_not_shown),
+        AUTHORIZED_TEST(a_token_in_headers_errors_and_streams_is_not_shown),
         AUTHORIZED_TEST(types_that_the_grant_lacks_are_named),
     };
     return cmocka_run_group_tests_name("authorized", tests, NULL, NULL);

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be wrong before the first byte of HTTP: certificates, handshakes, ports that speak something else."""
+import ssl
+import struct
+
+from faults import ALWAYS, RESET, SILENCE, Fault
+
+# context: the words by which a person can tell
+CONTEXTS = {"expired": "expired", "stranger": "unknown CA|self-signed", "another host": "another host",
+            "not yet": "not valid yet", "old": "TLS|protocol", "client certificate": "client certificate"}
+RAW = {"garbage": bytes(range(256)), "plain HTTP": b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+       "alert": b"\x15\x03\x03\x00\x02\x02\x28", "SSH": b"SSH-2.0-OpenSSH_9.2\r\n", "nothing": b""}
+
+
+def part_of_handshake(context, wire, part):
+    """The server's first flight, or a part of it."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    half = context.wrap_bio(incoming, outgoing, server_side=True)
+    while True:
+        incoming.write(wire.receive())
+        try:
+            half.do_handshake()
+        except ssl.SSLWantReadError:
+            flight = outgoing.read()
+            if flight:
+                wire.send(flight[:int(part * len(flight))])
+                return
+
+
+def make(rng, name, words, act):
+    """At the payer for ever, or for some connections; or at the file server."""
+    times, host = rng.choice([ALWAYS, ALWAYS, 1, 2]), rng.choice(["payer", "payer", "files"])
+    codes = {5} if times == ALWAYS and host == "payer" else {0, 4, 5, 6}
+    return Fault(f"TLS: {name} of {host}", "connect", act, codes, 0, words, times, path=f"^{host}$")
+
+
+def certificate(rng):
+    kind = rng.choice(list(CONTEXTS))
+
+    def act(payer, wire, _request):
+        wire.context = payer.contexts[kind]
+    return make(rng, kind, CONTEXTS[kind], act)
+
+
+def other_protocol(rng):
+    kind, then = rng.choice(list(RAW)), rng.choice(["reset", "cut"])
+
+    def act(_payer, wire, _request):
+        wire.receive()
+        wire.send(RAW[kind])
+        getattr(wire, then)()
+    return make(rng, f"{kind}, then {then}", f"TLS|proper HTTP|{RESET}", act)
+
+
+def broken_handshake(rng):
+    part, then = rng.random(), rng.choice(["reset", "cut", "stall"])
+
+    def act(payer, wire, _request):
+        part_of_handshake(payer.contexts["good"], wire, part)
+        getattr(wire, then)()
+    return make(rng, f"{then} after {part:.2f} of the handshake", f"TLS|{RESET}|{SILENCE}|no connection", act)
+
+
+def broken_record(rng):
+    """A record that nobody's key made, in the middle of an answer."""
+    def act(payer, wire, _request):
+        raw = wire.sock
+        tls = payer.contexts["good"].wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
+        wire.sock = tls
+        tls.do_handshake()
+        wire.receive()
+        record = b"\x17\x03\x03" + struct.pack(">H", 64) + bytes(64)
+        import os
+        os.write(tls.fileno(), record)
+        wire.cut()
+    return make(rng, "a forged record", f"TLS|decrypt|bad record|{RESET}", act)
+
+
+CATALOGUE = (certificate, certificate, other_protocol, broken_handshake, broken_record)
