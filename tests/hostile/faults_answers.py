@@ -51,7 +51,22 @@ def no_http(rng):
     codes = NETWORK[stage][0] | NONSENSE[stage][0] | {0}
     return Fault(f"HTTP: {kind}", stage, act, codes, ALWAYS if codes == {0} else 0,
                  rf"HTTP|header|length|longer|chunk|coding|understood|usable|configuration|Content-Location|answered \d|"
-                 rf"\(\d\d\d\)|status|NDJSON|token endpoint|{RESET}", how_often(rng, 0))
+                 rf"\(\d\d\d\)|status|NDJSON|token endpoint|{RESET}", how_often(rng, 0), (0, 6) if stage == "file" else (0,))
+
+
+def endless(rng):
+    """A body without end, where one has to end soon."""
+    stage, status = rng.choice([("discovery", 200), ("discovery", 404), ("token", 200), ("token", 500), ("kickoff", 500),
+                                ("kickoff", 202), ("status", 500), ("page", 403), ("delete", 202), ("file", 500),
+                                ("file", 403), ("token", 302)])
+
+    def act(_payer, wire, _request):
+        wire.send(b"HTTP/1.1 %d x\r\nContent-Location: /fhir/status/1\r\nConnection: close\r\n\r\n" % status)
+        while True:
+            wire.send(b'{"a":"' + b"x" * 65536)
+    codes = NETWORK[stage][0] | NONSENSE[stage][0] | {0}
+    return Fault(f"{status} without end", stage, act, codes, ALWAYS if codes == {0} else 0,
+                 r"longer|does not end|\b\d\d\d\b", how_often(rng, 0))
 
 
 # JSON
@@ -136,7 +151,7 @@ def redirect(rng):
         if kind == "a chain" and len(request.query) > 8:
             return payer.usual(request)
         place = location(kind, payer, request)
-        payer.redirected.add(urllib.parse.urljoin(request.path, place or ""))
+        payer.redirected.add(urllib.parse.urljoin(request.path, place or "") if kind != "a relative place" else "/x")
         return Reply(status, b"", {} if place is None else {"Location": place})
     codes = {"metadata": {0}, "delete": {0}, "token": {4}, "file": {4, 5, 6}}.get(stage, {3, 4, 5})
     if stage == "kickoff":
@@ -212,5 +227,5 @@ def refused_token(rng):
     return fault
 
 
-CATALOGUE = (no_http, no_http, no_json, no_json, no_gzip, redirect, redirect, bad_token, bad_token, odd_lifetime,
+CATALOGUE = (no_http, no_http, endless, no_json, no_json, no_gzip, redirect, redirect, bad_token, bad_token, odd_lifetime,
              short_token, refused_token)

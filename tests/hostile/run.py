@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """run.py PROGRAM FAST_TIME - seeded scenarios of a payer that does everything wrong, against the built program.
 
-  --count N      so many scenarios (default 300, or SB_HOSTILE)
+  --count N      so many scenarios (default 300, or SB_HOSTILE; 10,000 with SB_SOAK=1)
   --first SEED   seeds from here on (default 1)
   --seed SEED    this one alone, told at length
   --jobs N       processes (default: one a core); each plays four scenarios at once
+  --heavy        the large ones alone; they come last, too, unless --seed or --first is given
   --keep         leave the folders, and say where
 
 A scenario that fails prints its seed: `run.py PROGRAM FAST_TIME --seed SEED` plays it again. The line that begins with
 "hostile:" has the figures: scenarios, faults injected, runs of the program, losses."""
 import argparse
 import concurrent.futures
+import itertools
 import multiprocessing
 import os
 import shutil
@@ -27,8 +29,10 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
 
 from certs import Certificates  # noqa: E402  (the end-to-end tests' own)
 from hosts import server_context  # noqa: E402
+import heavy  # noqa: E402
 import scenario  # noqa: E402
 
+USUAL, SOAK = 300, 10_000
 AT_ONCE = 4                     # scenarios a process: the program mostly waits
 MEMORY = Path("/dev/shm")       # where files need no disk
 MEMORY_MIN = 256 * 1024 * 1024  # what must be free there
@@ -39,7 +43,7 @@ class Tools:
         self.program, self.fast_time = Path(args.program).resolve(), Path(args.fast_time).resolve()
         self.ca, self.key = certificates.ca, Path(folder) / "client.jwk"
         self.certificates, self.contexts = certificates, {}
-        self.tell = args.seed is not None
+        self.tell, self.soak = args.seed is not None, bool(os.environ.get("SB_SOAK"))
 
     def open(self):
         """In each process: contexts cannot be passed on."""
@@ -75,34 +79,47 @@ def work(tools, folder, keep, seeds, results):
                 results.put((running[done], f"the scenario itself failed: {traceback.format_exc()}", 0, 0, 0, 0))
 
 
+def heavy_results(tools):
+    """On a disk, for they are large; after the others, for they are measured."""
+    folder = tempfile.mkdtemp(prefix="smartbulk-hostile-")
+    tools.open()
+    for name, result in heavy.play(tools, folder, False):
+        yield (name, *result)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def main():
+    soak = bool(os.environ.get("SB_SOAK"))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program")
     parser.add_argument("fast_time")
-    parser.add_argument("--count", type=int, default=int(os.environ.get("SB_HOSTILE", "300")))
-    parser.add_argument("--first", type=int, default=1)
+    parser.add_argument("--count", type=int, default=int(os.environ.get("SB_HOSTILE") or (SOAK if soak else USUAL)))
+    parser.add_argument("--first", type=int)
+    parser.add_argument("--heavy", action="store_true")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--keep", action="store_true")
     args = parser.parse_args()
-    seeds = [args.seed] if args.seed is not None else list(range(args.first, args.first + args.count))
+    first = args.first or 1
+    seeds = [args.seed] if args.seed is not None else [] if args.heavy else list(range(first, first + args.count))
     folder = new_folder()
     certificates = Certificates(Path(folder) / "certificates")
     tools = Tools(args, folder, certificates)
     subprocess.run([tools.program, "key", "new", "-o", tools.key], check=True, capture_output=True)
-    results, began, jobs = multiprocessing.Queue(), time.monotonic(), min(args.jobs, len(seeds))
+    results, began, jobs = multiprocessing.Queue(), time.monotonic(), max(1, min(args.jobs, len(seeds)))
     workers = [multiprocessing.Process(target=work, args=(tools, folder, args.keep, seeds[n::jobs], results), daemon=True)
                for n in range(jobs)]
     for worker in workers:
         worker.start()
-    n_faults = runs = 0
+    n_faults = runs = played = 0
     lost, skipped, slowest = [], 0.0, (0, 0)
-    for _ in seeds:
-        seed, wrong, fired, hours, n, took = results.get()
+    large = [] if args.seed is not None or args.first else heavy_results(tools)
+    for seed, wrong, fired, hours, n, took in itertools.chain((results.get() for _ in seeds), large):
         n_faults, runs, skipped, slowest = n_faults + fired, runs + n, skipped + hours, max(slowest, (took, seed))
         if wrong:
             print(f"{'' if args.seed else 'FAILED '}seed {seed}: {wrong}\n", flush=True)
             lost.append(seed)
+        played += 1
     for worker in workers:
         worker.join()
     if args.keep:
@@ -110,11 +127,11 @@ def main():
     else:
         shutil.rmtree(folder, ignore_errors=True)
     if lost:
-        print(f"failed seeds: {' '.join(map(str, sorted(lost)))}")
-    print(f"hostile: {len(seeds)} scenarios, {n_faults} faults injected, {runs} runs, {len(lost)} losses; "
+        print(f"failed seeds: {' '.join(map(str, sorted(lost, key=str)))}")
+    print(f"hostile: {played} scenarios, {n_faults} faults injected, {runs} runs, {len(lost)} losses; "
           f"{skipped:.1f} hours of waiting in {time.monotonic() - began:.0f} s, slowest {slowest[0]:.1f} s "
           f"(seed {slowest[1]})")
-    print(f"{len(seeds) - len(lost)} passed, {len(lost)} failed")
+    print(f"{played - len(lost)} passed, {len(lost)} failed")
     return 1 if lost else 0
 
 
