@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* page_admin.h - what the administrators' pages share. Nobody else includes it.
+/* page_admin.h - what the administrators' pages share; of it, page_client.c shows scopes and keys in the same way.
  *
  *   /portal/admin            the clients, those that wait for a decision first
  *   /portal/admin/client     one of them: by ?id=, for an id may hold what a path may not
