@@ -211,6 +211,17 @@ sb_status sb_file_write_atomic(const char *path, mode_t mode, sb_str bytes, sb_e
     return sync_parent(path, err);
 }
 
+/* A new folder is synced into its parent: else a power cut takes it away with everything in it, however well synced. */
+static sb_status make_one(const char *path, mode_t mode, sb_error *err)
+{
+    struct stat st;
+    if (stat(path, &st) == 0)
+        return SB_OK; /* whether it is a folder, the next step tells */
+    if (mkdir(path, mode) == 0)
+        return sync_parent(path, err);
+    return errno == EEXIST ? SB_OK : sb_error_errno(err, "a folder could not be created", path, errno);
+}
+
 sb_status sb_dir_make(const char *path, mode_t mode, sb_error *err)
 {
     SB_AUTOFREE copy = sb_str_dup(sb_str_from(path));
@@ -221,8 +232,7 @@ sb_status sb_dir_make(const char *path, mode_t mode, sb_error *err)
             continue;
         char end = *p;
         *p = '\0';
-        if (copy[0] != '\0' && mkdir(copy, mode) != 0 && errno != EEXIST)
-            return sb_error_errno(err, "a folder could not be created", copy, errno);
+        SB_TRY(copy[0] != '\0' ? make_one(copy, mode, err) : SB_OK);
         *p = end;
         if (end == '\0')
             break;

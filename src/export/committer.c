@@ -5,8 +5,8 @@
  *      ▲                                                                                                        │
  *      └── the next group gathers meanwhile                 journal: DONE at once when nothing is waiting ◄───────┘
  *
- * So a group costs one sync of the journal, one of each folder, and those of its files, which run in parallel because
- * all of them were begun first: an ext4 commit serves the whole group. */
+ * So a group costs one sync of the journal, one of each folder (that of the parts too), and those of its files, which
+ * run in parallel because all of them were begun first: an ext4 commit serves the whole group. */
 #include "export/committer.h"
 
 #include <errno.h>
@@ -65,7 +65,7 @@ static sb_status sync_group(sb_committer *c, sb_error *err)
         SB_TRY(sync_fd(c->group[i].part_fd, &c->group[i], err));
         SB_TRY(sync_fd(c->group[i].list_fd, &c->group[i], err));
     }
-    return SB_OK;
+    return sb_folder_sync(c->folder, SB_FOLDER_PARTS "/x", err); /* the parts' names: the journal will rely on them */
 }
 
 /* One transaction: what is in its place by now, and what is durable as a part by now. */

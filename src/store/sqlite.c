@@ -55,6 +55,12 @@ static sb_status explain(const sb_db *db, int rc, const char *verb, sb_error *er
         return io_error(db, ENOSPC, verb, err);
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
+        /* SQLite looks once more, read-only, and leaves us that look's errno: the database is there, its companion not */
+        if (errnum == ENOENT && access(db->where, F_OK) == 0)
+            return sb_db_fail(db, SB_E_IO, verb, "its -wal or -shm file could not be created beside it",
+                              "free some disk space (df -h, df -i), or make the folder writable (ls -ld); then run the "
+                              "same command again: what is complete is kept",
+                              err);
         if (errnum != 0)
             return io_error(db, errnum, verb, err);
         return sb_db_fail(db, SB_E_IO, verb, why, "check the path and the disk (dmesg shows disk errors)", err);

@@ -4,12 +4,15 @@ import mmap
 import struct
 
 TRACE_MAX, TRACE_NAME = 8192, 55
-HEAD = struct.Struct("<QQQqQ")  # points, at, strike, clock_shift_s, struck
+HEAD = struct.Struct("<QQQqQQ")  # points, at, strike, clock_shift_s, boots, struck
 ENTRY = 1 + TRACE_NAME
 
-KILL, TORN, FULL, FULL_ONCE, SYNC_FAILS, SYNC_ONCE = range(1, 7)
+NONE, KILL, TORN, FULL, FULL_ONCE, SYNC_FAILS, SYNC_ONCE, CLOCK, CUT_BYTES, CUT_NAMES, CUT_ALL = range(11)
 NAMES = {KILL: "killed before", TORN: "killed in the middle of", FULL: "disk full from", FULL_ONCE: "disk full at",
-         SYNC_FAILS: "sync fails from", SYNC_ONCE: "sync fails at"}
+         SYNC_FAILS: "sync fails from", SYNC_ONCE: "sync fails at", CLOCK: "clock set at",
+         CUT_BYTES: "power cut (names stay) before", CUT_NAMES: "power cut (bytes stay) before",
+         CUT_ALL: "power cut before"}
+DEADLY, CUTS = {KILL, TORN, CUT_BYTES, CUT_NAMES, CUT_ALL}, {CUT_BYTES, CUT_NAMES, CUT_ALL}
 TAKES_ROOM = "wrmc"  # calls that a full disk fails
 
 
@@ -20,8 +23,8 @@ class Board:
             file.truncate(HEAD.size + ENTRY * TRACE_MAX)
             self.map = mmap.mmap(file.fileno(), 0)
 
-    def set(self, at=0, strike=0, clock_shift_s=0):
-        HEAD.pack_into(self.map, 0, 0, at, strike, clock_shift_s, 0)
+    def set(self, at=0, strike=NONE, clock_shift_s=0, boots=0):
+        HEAD.pack_into(self.map, 0, 0, at, strike, clock_shift_s, boots, 0)
 
     @property
     def points(self):
@@ -29,7 +32,7 @@ class Board:
 
     @property
     def struck(self):
-        return HEAD.unpack_from(self.map)[4] > 0
+        return HEAD.unpack_from(self.map)[5] > 0
 
     def trace(self):
         """[(call, name)] of all points of the last run."""

@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""run.py PROGRAM FAULT_SO - the crash matrix: an export is killed at every point where it changes what is on disk.
+"""run.py PROGRAM FAULT_SO - the crash matrix: an export is struck at every point where it changes what is on disk.
 
   --only TEXT      scenarios whose name holds it
-  --size N         so many trials, evenly chosen; 0: all
-  --at N           this point alone, and say what the program printed
+  --kind KIND      "kill", "kill again" (and once more while it goes on), "power cut" (cut.h), "disk full", "sync fails",
+                   "clock" (set a day back or forward between kill and resume, or in the middle of a run)
+  --all            every one, not so many of each kind, evenly chosen
+  --at N           this point alone
   --jobs N         so many at a time (default: two for each processor, for some wait)
 
 The points are enumerated by a run that only counts (fault.c). Each trial is an export that is struck at one of them, then
 resumed; it must end as if nothing had happened, with no finished file fetched again and nothing left over. SB_SOAK=1 is
 the long form. The last lines are the figures and "N passed, N failed"."""
 import argparse
+import collections
 import multiprocessing
 import os
 import shutil
@@ -22,9 +25,9 @@ from pathlib import Path
 
 import board as boards
 import scenarios
-from trial import Fault, Struck, Trial, Undisturbed, is_killed, judge_end
+from trial import DAY_S, Fault, Trial, Undisturbed, go_through
 
-SIZE = 0 if os.environ.get("SB_SOAK") == "1" else 600  # trials; 0: all
+SOAK = os.environ.get("SB_SOAK") == "1"
 
 
 class Worker:
@@ -59,36 +62,43 @@ def count_points(index):
 
 
 def strike(task):
-    """(what happened, text of a broken promise or None)"""
-    index, at, how = task
+    """(kind, what happened, text of a broken promise or None)"""
+    kind, index, strikes, end_shift_s = task
     scenario = scenarios.ALL[index]
     undisturbed = Worker.one.undisturbed(scenario)
     trial = Worker.one.trial(scenario)
     try:
-        code = trial.run("export", at, how)
-        if not is_killed(code):
-            judge_end(trial, undisturbed, code)
-            return "not reached", None
-        struck = Struck(trial, undisturbed)
-        jobs = len(trial.payer.jobs)
-        judge_end(trial, undisturbed, trial.go_on())
-        struck.judge()
-        return "second kick-off" if len(trial.payer.jobs) > jobs > 0 else "resumed", None
-    except (Fault, OSError, subprocess.TimeoutExpired) as problem:
-        call = undisturbed.trace[at - 1] if at <= len(undisturbed.trace) else "?"
-        return "failed", f"{scenario.name}: {boards.NAMES[how]} point {at} {call}: {problem}\n{trial.text}"
+        return kind, go_through(trial, undisturbed, strikes, end_shift_s), None
+    except (Fault, OSError, ValueError, subprocess.TimeoutExpired) as problem:
+        told = ", ".join(f"{boards.NAMES[how]} point {at} {undisturbed.trace[min(at, len(undisturbed.trace)) - 1]}"
+                         for at, how, _shift in strikes)
+        return kind, "failed", f"{scenario.name}, {kind}: {told}: {problem}\n{trial.text}"
     finally:
         trial.close()
 
 
-def plan(traces, args):
-    for index, trace in traces.items():
-        for at, (call, _name) in enumerate(trace, 1):
-            if args.at and at != args.at:
+# How many of each kind a short run has.
+SIZES = {"kill": 560, "kill again": 40, "power cut": 120, "disk full": 60, "sync fails": 40, "clock": 40}
+
+
+def plan(kind, index, trace, only_at):
+    """All trials of this kind: (kind, scenario, [(point, strike, clock shift)], clock shift at the end)"""
+    for at, (call, _name) in enumerate(trace, 1):
+        day = DAY_S if at % 2 else -DAY_S
+        hows = {"kill": [boards.KILL] + [boards.TORN] * (call == "w"),
+                "kill again": [boards.KILL],
+                "power cut": sorted(boards.CUTS),
+                "disk full": [boards.FULL, boards.FULL_ONCE] * (call in boards.TAKES_ROOM),
+                "sync fails": [boards.SYNC_FAILS, boards.SYNC_ONCE] * (call == "s"),
+                "clock": [boards.KILL, boards.CLOCK]}[kind]
+        for how in hows:
+            if only_at and at != only_at:
                 continue
-            yield index, at, boards.KILL
-            if call == "w":
-                yield index, at, boards.TORN
+            strikes = [(at, how, day if how == boards.CLOCK else 0)]
+            if kind == "kill again":
+                left = max(len(trace) - at, 20)  # to do, about
+                strikes.append((at * 7919 % left + 1, boards.KILL, 0))
+            yield kind, index, strikes, day if kind == "clock" else 0
 
 
 def thinned(tasks, size):
@@ -96,26 +106,37 @@ def thinned(tasks, size):
     return tasks if not size or len(tasks) <= size else [tasks[n * len(tasks) // size] for n in range(size)]
 
 
+def plan_all(traces, args):
+    for kind, size in SIZES.items():
+        if args.kind in ("", kind):
+            tasks = [task for index, trace in traces.items() for task in plan(kind, index, trace, args.at)]
+            yield from thinned(tasks, 0 if SOAK or args.all else size)
+
+
 def run(args, folder):
     key = Path(folder) / "key.jwk"
     subprocess.run([args.program, "key", "new", "-o", key], check=True, capture_output=True)
     given = (Path(args.program).resolve(), Path(args.fault).resolve(), key, folder)
     chosen = [n for n, s in enumerate(scenarios.ALL) if args.only in s.name]
-    counts, failures = {}, []
+    counts, failures = collections.Counter(), []
     with multiprocessing.Pool(args.jobs, begin_worker, given) as pool:
         traces = dict(zip(chosen, pool.map(count_points, chosen, 1)))
         for n in chosen:
             print(f"{scenarios.ALL[n].name}: {len(traces[n])} points", flush=True)
-        for what, problem in pool.imap_unordered(strike, thinned(list(plan(traces, args)), args.size), 1):
-            counts[what] = counts.get(what, 0) + 1
+        for kind, what, problem in pool.imap_unordered(strike, list(plan_all(traces, args)), 1):
+            counts[kind] += what != "not reached"
+            counts[what] += 1
             if problem:
                 failures.append(problem)
                 print("FAILED  " + problem.replace("\n", "\n    "), flush=True)
-    total = sum(counts.values())
-    kills = total - counts.get("not reached", 0)
-    print(f"crash: {sum(map(len, traces.values()))} points, {kills} kills, {counts.get('second kick-off', 0)} second kick-offs "
-          f"(the answer to the first was not on disk yet), {len(failures)} losses")
-    print(f"{total - len(failures)} passed, {len(failures)} failed")
+        pool.close()
+        pool.join()
+    print(f"crash: {sum(map(len, traces.values()))} points; kills {counts['kill']}, again while going on {counts['kill again']}, "
+          f"power cuts {counts['power cut']}, full disks {counts['disk full']}, failed syncs {counts['sync fails']}, "
+          f"clocks set {counts['clock']}; second kick-offs (the first's answer was not on disk yet) "
+          f"{counts['second kick-off']}; losses {len(failures)}")
+    total = counts["not reached"] + counts["struck"] + counts["tolerated"] + counts["second kick-off"]
+    print(f"{total} passed, {len(failures)} failed")
     return 1 if failures or not total else 0
 
 
@@ -125,7 +146,8 @@ def main():
     parser.add_argument("fault")
     parser.add_argument("--only", default="")
     parser.add_argument("--at", type=int, default=0)
-    parser.add_argument("--size", type=int, default=SIZE)
+    parser.add_argument("--kind", default="", choices=["", *SIZES])
+    parser.add_argument("--all", action="store_true")
     parser.add_argument("--jobs", type=int, default=2 * len(os.sched_getaffinity(0)))
     args = parser.parse_args()
     memory = Path("/dev/shm")  # a kill leaves there what it leaves on a disk, and syncs cost nothing
