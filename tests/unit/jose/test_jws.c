@@ -3,6 +3,10 @@
 #include "jose_test.h"
 
 #include <openssl/bn.h>
+#include <openssl/hmac.h>
+#include <openssl/pem.h>
+
+#include "jose/key_internal.h"
 
 /* header.payload.signature of these, the first two in plain text. */
 static char *assemble(const char *header, const char *payload, const void *signature, size_t len)
@@ -11,6 +15,34 @@ static char *assemble(const char *header, const char *payload, const void *signa
     SB_AUTOFREE p = encoded(payload, strlen(payload));
     SB_AUTOFREE s = encoded(signature, len);
     return sb_printf("%s.%s.%s", h, p, s);
+}
+
+static char *public_text(const sb_key *key)
+{
+    SB_AUTOJSON jwk = sb_key_to_public_jwk(key);
+    return sb_json_dump(jwk);
+}
+
+static void public_pem(const sb_key *key, sb_buf *out)
+{
+    char *text = NULL;
+    BIO *bio = BIO_new(BIO_s_mem());
+    assert_int_equal(PEM_write_bio_PUBKEY(bio, key->pkey), 1);
+    long len = BIO_get_mem_data(bio, &text);
+    assert_true(sb_buf_add(out, text, (size_t)len));
+    BIO_free(bio);
+}
+
+static char *hmac_signed(const char *header, sb_str secret)
+{
+    unsigned char digest[64];
+    unsigned len = 0;
+    SB_AUTOFREE h = encoded(header, strlen(header));
+    SB_AUTOFREE input = sb_printf("%s.e30", h);
+    const EVP_MD *md = strstr(header, "384") ? EVP_sha384() : EVP_sha256();
+    assert_non_null(HMAC(md, secret.ptr, (int)secret.len, (const unsigned char *)input, strlen(input), digest, &len));
+    SB_AUTOFREE s = encoded(digest, len);
+    return sb_printf("%s.%s", input, s);
 }
 
 static void every_algorithm_signs_what_it_verifies(void **state)
@@ -68,6 +100,28 @@ static void none_and_hmac_do_not_exist_in_any_spelling(void **state)
         assert_int_equal(judge(text, key, names[i]), SB_E_INVALID);
         assert_int_equal(judge(text, key, "ES384"), SB_E_INVALID);
         assert_int_equal(judge(unsigned_text, key, names[i]), SB_E_INVALID);
+    }
+}
+
+/* A verifier that takes the alg of the header and the key of the register verifies this: the public key, which everybody
+ * has, as the secret. Also with nothing as the secret, for a key without an alg. */
+static void hmac_by_what_everybody_knows_is_no_signature(void **state)
+{
+    (void)state;
+    static const char *const algs[] = {"HS256", "HS384", "RS384", "ES384"};
+    for (size_t i = 0; i < 2; i++) {
+        SB_AUTOPTR(sb_key) key = new_key(i ? "RS384" : "ES384", NULL);
+        SB_AUTOFREE jwk = public_text(key);
+        SB_AUTO(sb_buf) pem = SB_BUF_INIT;
+        public_pem(key, &pem);
+        const sb_str secrets[] = {sb_buf_str(&pem), sb_str_from(jwk), SB_STR_LIT("")};
+        for (size_t j = 0; j < SB_ARRAY_LEN(secrets) * SB_ARRAY_LEN(algs); j++) {
+            const char *alg = algs[j % SB_ARRAY_LEN(algs)];
+            SB_AUTOFREE header = sb_printf("{\"alg\":\"%s\"}", alg);
+            SB_AUTOFREE text = hmac_signed(header, secrets[j / SB_ARRAY_LEN(algs)]);
+            assert_int_equal(judge(text, key, alg), SB_E_INVALID);
+            assert_int_equal(judge(text, key, i ? "RS384" : "ES384"), SB_E_INVALID);
+        }
     }
 }
 
@@ -142,11 +196,12 @@ static void ecdsa_signatures_have_exactly_their_width(void **state)
     (void)state;
     SB_AUTOPTR(sb_key) key = new_key("ES384", NULL);
     SB_AUTOFREE text = sign_text(key, "{}");
-    unsigned char signature[8000] = {0};
+    static unsigned char signature[21830]; /* a signature of that length crashed readers of TLS once */
     sb_str input;
+    memset(signature, 0, sizeof(signature));
     take_apart(text, &input, signature);
     assert_int_equal(judge_signature(input, signature, 96, key), SB_OK);
-    static const size_t lengths[] = {1, 48, 64, 95, 97, 132, 144, 8000};
+    static const size_t lengths[] = {0, 1, 48, 64, 95, 97, 132, 144, 8000, 21830};
     for (size_t i = 0; i < SB_ARRAY_LEN(lengths); i++)
         assert_int_equal(judge_signature(input, signature, lengths[i], key), SB_E_INVALID);
 }
@@ -214,6 +269,7 @@ int main(void)
         cmocka_unit_test(the_header_says_algorithm_and_kid_and_what_the_caller_wants),
         cmocka_unit_test(no_key_verifies_by_an_algorithm_that_is_not_its_own),
         cmocka_unit_test(none_and_hmac_do_not_exist_in_any_spelling),
+        cmocka_unit_test(hmac_by_what_everybody_knows_is_no_signature),
         cmocka_unit_test(headers_that_are_not_understood_are_refused),
         cmocka_unit_test(a_text_that_has_not_three_parts_is_refused),
         cmocka_unit_test(ecdsa_signatures_have_exactly_their_width),
