@@ -57,6 +57,10 @@ typedef struct sb_error {
 SB_PUBLIC sb_status sb_error_set(sb_error *err, sb_status code, const char *what, const char *why, const char *fix, ...)
     SB_PRINTF(4, 6);
 
+#ifdef __clang_analyzer__ /* which sees one file at a time, and would think that it may return SB_OK */
+#define sb_error_set(err, code, ...) ((void)(sb_error_set)(err, code, __VA_ARGS__), (code))
+#endif
+
 /* Replace one part of an error that is already filled: for a caller that knows more than the callee did. NULL is
  * ignored. */
 SB_PUBLIC void sb_error_what(sb_error *err, const char *fmt, ...) SB_PRINTF(2, 3);

@@ -25,6 +25,7 @@ static void put(char *field, size_t size, const char *text)
     trim_utf8(field, size);
 }
 
+#undef sb_error_set /* an analyzer's view of it */
 sb_status sb_error_set(sb_error *err, sb_status code, const char *what, const char *why, const char *fix, ...)
 {
     if (!err)

@@ -59,7 +59,7 @@ static sb_status fill(CURLU *u, sb_url *out, sb_error *err)
     bool ok = take_part(u, CURLUPART_URL, 0, &url.text) && take_part(u, CURLUPART_SCHEME, 0, &url.scheme) &&
               take_part(u, CURLUPART_HOST, 0, &url.host) && take_part(u, CURLUPART_PATH, 0, &url.path) &&
               take_part(u, CURLUPART_QUERY, 0, &url.query) && take_part(u, CURLUPART_PORT, CURLU_DEFAULT_PORT, &port) &&
-              sb_str_to_u64(sb_str_from(port), 65535, &number) && number > 0;
+              sb_str_to_u64(sb_str_from(port), 65535, &number) && number > 0 && url.host && url.scheme;
     free(port);
     if (!ok) {
         sb_url_cleanup(&url);

@@ -16,7 +16,7 @@
 bool sb_file_type_is_safe(const char *type)
 {
     size_t len = 0;
-    while (type[len] && len <= SB_EXPORT_TYPE_NAME_MAX) {
+    while (len <= SB_EXPORT_TYPE_NAME_MAX && type[len]) {
         if ((unsigned)(type[len] | 0x20) - 'a' >= 26)
             return false;
         len++;

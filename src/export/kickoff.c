@@ -127,7 +127,7 @@ static void log_kickoff(const kickoff *k, const sb_error *failure)
     bool accepted = !failure && r->status >= 200 && r->status < 300;
     json_t *code = accepted    ? json_null()
                    : r->status ? json_integer(r->status)
-                               : sb_event_text(sb_status_name(failure->code));
+                               : sb_event_text(sb_status_name(failure ? failure->code : SB_E_INTERNAL));
     json_t *body = failure ? sb_event_text(failure->why) : accepted ? json_null() : sb_event_text(k->says);
     sb_event_log_add(k->context->log, "kickoff",
                      json_pack("{s:o, s:s, s:s, s:s, s:s*, s:o, s:o, s:o, s:o}", "exportUrl", sb_event_url(k->address),

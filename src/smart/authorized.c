@@ -85,7 +85,7 @@ static void challenge_error(const sb_http_response *response, char *out, size_t 
         return;
     at += strlen("error=\"");
     size_t len = strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.");
-    if (at[len] == '"' && len < size)
+    if (len < size && at[len] == '"')
         (void)snprintf(out, size, "%.*s", (int)len, at);
 }
 

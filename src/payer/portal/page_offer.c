@@ -165,7 +165,8 @@ static void example(sb_turn *t)
     SB_HTML(&t->html,
             "<section class=\"card\"><h2>smartbulk.yaml</h2><pre tabindex=\"0\">payers:\n  here:\n    fhir_url: {}\n"
             "    client_id: (yours)\n    key: keys/payer.jwk\n    scope: {}</pre>"
-            "<p class=\"soft small\">Then <code>smartbulk check here</code> walks through every step, and says what is "
+            "<p class=\"soft small\">Then <code>smartbulk export here --patients --to claims</code> does it all, and "
+            "says what is "
             "wrong "
             "with the first that fails.</p></section>",
             t->service->fhir_url, t->portal->o.registration_scope);
