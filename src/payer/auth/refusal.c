@@ -77,8 +77,8 @@ const char *sb_refusal_text(sb_refusal refusal)
         [SB_REFUSAL_MALFORMED] =
             "the assertion is no signed JWT: three parts of base64url, the first a JSON object with alg",
         [SB_REFUSAL_CRIT] = "the header asks for an extension (crit, b64), and none is understood here; leave it out",
-        [SB_REFUSAL_TYP] = "typ is not the one of the client's profile: JWT, or client-authentication+jwt in the "
-                           "profile of RFC 7523bis",
+        [SB_REFUSAL_TYP] = ("typ is not the one of the client's profile: JWT, or client-authentication+jwt in the "
+                            "profile of RFC 7523bis"),
         [SB_REFUSAL_ALG] = "alg is none that this server allows; sign with ES384 or RS384",
         [SB_REFUSAL_KID_MISSING] = "the header has no kid; name the key by the kid it is registered under",
         [SB_REFUSAL_CLAIMS_MALFORMED] = "the claims are not a JSON object, or have a member twice",

@@ -33,8 +33,9 @@ static bool is_known(const sb_service *service, sb_str id, sb_str secret)
     bool known = false;
     for (size_t i = 0; i < service->o.introspector_count; i++) {
         const sb_introspector *one = &service->o.introspectors[i];
-        known |= sb_secret_equal(&one->id, &id_digest, sizeof(id_digest)) &
-                 sb_secret_equal(&one->secret, &secret_digest, sizeof(secret_digest));
+        unsigned id_fits = sb_secret_equal(&one->id, &id_digest, sizeof(id_digest));
+        unsigned secret_fits = sb_secret_equal(&one->secret, &secret_digest, sizeof(secret_digest));
+        known |= (id_fits & secret_fits) != 0;
     }
     return known;
 }
