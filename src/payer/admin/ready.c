@@ -11,7 +11,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -123,10 +122,9 @@ static void try_all(sb_ready *ready, sb_ready_report *r)
         r->all = r->all && r->checks[i].ok;
 }
 
-static int64_t now_ns(void)
+static int64_t now_ns(const sb_ready *ready)
 {
-    const sb_clock *clock = sb_clock_system();
-    return clock->monotonic_ns(clock->impl);
+    return ready->o.clock->monotonic_ns(ready->o.clock->impl);
 }
 
 static void *run(void *impl)
@@ -145,7 +143,7 @@ static void *run(void *impl)
         (void)pthread_mutex_lock(&ready->lock);
         ready->last = report;
         ready->finished++;
-        ready->finished_ns = now_ns();
+        ready->finished_ns = now_ns(ready);
         (void)pthread_cond_broadcast(&ready->done);
     }
     (void)pthread_mutex_unlock(&ready->lock);
@@ -154,25 +152,19 @@ static void *run(void *impl)
 
 /* Asking */
 
-static struct timespec deadline(void)
-{
-    int64_t at = now_ns() + ANSWER_MS * SB_NS_PER_MS;
-    return (struct timespec){.tv_sec = (time_t)(at / SB_NS_PER_S), .tv_nsec = (long)(at % SB_NS_PER_S)};
-}
-
 void sb_ready_ask(sb_ready *ready, sb_ready_report *out)
 {
-    struct timespec until = deadline();
-    int rc = 0;
+    const sb_clock *clock = ready->o.clock;
     (void)pthread_mutex_lock(&ready->lock);
+    int64_t until_ns = now_ns(ready) + ANSWER_MS * SB_NS_PER_MS;
     uint64_t had = ready->finished;
-    bool fresh = had > 0 && now_ns() - ready->finished_ns < FRESH_NS;
+    bool fresh = had > 0 && now_ns(ready) - ready->finished_ns < FRESH_NS;
     if (!fresh) {
         ready->is_wanted = true;
         (void)pthread_cond_signal(&ready->wanted);
     }
-    while (!fresh && ready->finished == had && rc == 0)
-        rc = pthread_cond_timedwait(&ready->done, &ready->lock, &until);
+    while (!fresh && ready->finished == had && now_ns(ready) < until_ns)
+        clock->wait_until(clock->impl, &ready->done, &ready->lock, until_ns);
     *out = ready->last;
     out->late = !fresh && ready->finished == had;
     (void)pthread_mutex_unlock(&ready->lock);
@@ -183,22 +175,18 @@ void sb_ready_ask(sb_ready *ready, sb_ready_report *out)
 
 static bool init_locks(sb_ready *ready)
 {
-    pthread_condattr_t attributes;
-    if (pthread_condattr_init(&attributes) != 0)
+    if (pthread_mutex_init(&ready->lock, NULL) != 0)
         return false;
-    bool ok =
-        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 && pthread_mutex_init(&ready->lock, NULL) == 0;
-    if (ok && pthread_cond_init(&ready->wanted, NULL) != 0) {
+    if (sb_cond_init(&ready->wanted) != 0) {
         (void)pthread_mutex_destroy(&ready->lock);
-        ok = false;
+        return false;
     }
-    if (ok && pthread_cond_init(&ready->done, &attributes) != 0) {
+    if (sb_cond_init(&ready->done) != 0) {
         (void)pthread_cond_destroy(&ready->wanted);
         (void)pthread_mutex_destroy(&ready->lock);
-        ok = false;
+        return false;
     }
-    (void)pthread_condattr_destroy(&attributes);
-    return ok;
+    return true;
 }
 
 static void dismantle(sb_ready *ready)

@@ -121,7 +121,7 @@ static void keep_cookie(desk *d, const reply *r)
 }
 
 /* By a link, as a person does. */
-static void sign_in(desk *d, const char *who, sb_portal_role role)
+static SB_UNUSED void sign_in(desk *d, const char *who, sb_portal_role role)
 {
     char secret[SB_PORTAL_SECRET_SIZE];
     sb_portal_person person;

@@ -198,29 +198,35 @@ static void parse_headers(const char *text, sb_buf *storage, sb_server_header *h
     }
 }
 
-static void send_to(fixture *f, const char *method, const char *target, const char *headers, sb_str body, reply *out)
+static void send_by(const sb_server_handler *handler, const fixture *f, const char *method, const char *target,
+                    const char *headers, sb_str body, reply *out)
 {
     SB_AUTO(sb_buf) names = SB_BUF_INIT;
     sb_server_header list[16];
     sb_server_request request = {.method = method, .raw_target = target, .headers = list, .from_proxy = f->from_proxy};
-    sb_server_handler handler = sb_service_handler(f->service);
     size_t body_max = 0;
     reply_cleanup(out);
     (void)snprintf(request.peer, sizeof(request.peer), "%s", f->peer ? f->peer : "192.0.2.1");
     parse_headers(headers ? headers : "", &names, list, &request.header_count);
     assert_ok(sb_target_parse(sb_str_from(target), &request.target, NULL));
-    if (handler.begin(handler.impl, &request, &body_max, &out->answer)) {
+    if (handler->begin(handler->impl, &request, &body_max, &out->answer)) {
         assert_true(body.len <= body_max);
         request.body = body;
-        handler.respond(handler.impl, &request, &out->answer);
+        handler->respond(handler->impl, &request, &out->answer);
     }
     assert_false(out->answer.broken);
     out->status = out->answer.status;
-    handler.answered(handler.impl, &request, out->status, out->answer.body.len, 0);
-    handler.release(handler.impl, &request);
+    handler->answered(handler->impl, &request, out->status, out->answer.body.len, 0);
+    handler->release(handler->impl, &request);
     sb_target_cleanup(&request.target);
     out->body = sb_str_dup(sb_buf_str(&out->answer.body));
     assert_non_null(out->body);
+}
+
+static void send_to(fixture *f, const char *method, const char *target, const char *headers, sb_str body, reply *out)
+{
+    sb_server_handler handler = sb_service_handler(f->service);
+    send_by(&handler, f, method, target, headers, body, out);
 }
 
 static SB_UNUSED void get(fixture *f, const char *target, const char *headers, reply *out)
