@@ -128,6 +128,8 @@ static int say_ready(const serve_args *a, const sb_serve *s)
         json_decref(object);
     } else if (!a->quiet) {
         (void)printf("smartbulk: serving %s (port %u)\n", sb_serve_fhir_url(s), sb_serve_port(s));
+        if (sb_serve_admin_port(s) != 0)
+            (void)printf("smartbulk: administration on port %u\n", sb_serve_admin_port(s));
     }
     return cli_finish(0);
 }
