@@ -2,7 +2,7 @@
 /* ready.c - one thread tries, whoever asks waits for it for a bounded time.
  *
  *   IDLE ──ask()──► WANTED ──thread──► TRYING ──► IDLE, and all who wait have the report
- *                                        │ it hangs: who asks goes away after ANSWER_MS with "late"
+ *                                        │ it hangs: whoever asks hears "late", ANSWER_MS after it began
  */
 #include "payer/admin/ready.h"
 
@@ -29,7 +29,8 @@ struct sb_ready {
     char *trial; /* a file in the folder of exports */
     pthread_mutex_t lock;
     pthread_cond_t wanted, done;
-    bool is_wanted, ending;
+    bool is_wanted, is_trying, ending;
+    int64_t trying_ns; /* since when */
     uint64_t finished; /* reports so far */
     int64_t finished_ns;
     sb_ready_report last;
@@ -138,9 +139,12 @@ static void *run(void *impl)
             continue;
         }
         ready->is_wanted = false;
+        ready->is_trying = true;
+        ready->trying_ns = now_ns(ready);
         (void)pthread_mutex_unlock(&ready->lock);
         try_all(ready, &report);
         (void)pthread_mutex_lock(&ready->lock);
+        ready->is_trying = false;
         ready->last = report;
         ready->finished++;
         ready->finished_ns = now_ns(ready);
@@ -156,7 +160,8 @@ void sb_ready_ask(sb_ready *ready, sb_ready_report *out)
 {
     const sb_clock *clock = ready->o.clock;
     (void)pthread_mutex_lock(&ready->lock);
-    int64_t until_ns = now_ns(ready) + ANSWER_MS * SB_NS_PER_MS;
+    /* Of a try that hangs already nobody hears more by waiting: who asks often does not take every thread with him. */
+    int64_t until_ns = (ready->is_trying ? ready->trying_ns : now_ns(ready)) + ANSWER_MS * SB_NS_PER_MS;
     uint64_t had = ready->finished;
     bool fresh = had > 0 && now_ns(ready) - ready->finished_ns < FRESH_NS;
     if (!fresh) {
