@@ -11,9 +11,10 @@
 #include "payer/auth/grant_cache.h"
 #include "store/group_commit.h"
 
-#define COUNT_EVERY_S 10
-#define FORGET_LATE_S 60 /* what is dead by this clock may live by another process's, which is behind */
-#define FORGET_MIN    64 /* rows a round forgets at most, so that no round is long; twice what it adds, if more */
+#define COUNT_EVERY_S   10
+#define HORIZON_EVERY_S 10
+#define FORGET_LATE_S   60 /* what is dead by this clock may live by another process's, which is behind */
+#define FORGET_MIN      64 /* rows a round forgets at most, so that no round is long; twice what it adds, if more */
 
 typedef struct item {
     sb_group_item group;
@@ -30,6 +31,7 @@ typedef struct store {
     sb_grant_cache *cache;
     /* the rest belongs to who writes a round */
     int64_t latest_s;  /* the clock's latest reading: what had ended then may have been forgotten */
+    int64_t horizon_s; /* what is dead by then may be forgotten: the database has it; 0: not yet */
     int64_t counted_s; /* when the rows were counted; INT64_MIN: never */
     int64_t forgot_s;  /* when nothing was left that had ended; likewise */
     int64_t used, tokens;
@@ -87,6 +89,23 @@ static sb_status forget(sb_db *db, const char *sqlite, const char *postgres, int
     "DELETE FROM " table " WHERE digest IN (SELECT digest FROM " table                                                 \
     " WHERE expires_s <= ?1 ORDER BY expires_s LIMIT ?2" lock ")"
 
+/* Told to the database before anything is forgotten: with a clock that is set back, after a restart, it would be good
+ * again. */
+static sb_status move_horizon(store *s, sb_db *db, sb_error *err)
+{
+    static const char sql[] = "INSERT INTO versions (name, version) VALUES ('forgotten', ?1) ON CONFLICT (name) DO"
+                              " UPDATE SET version = excluded.version WHERE versions.version < excluded.version";
+    sb_stmt *stmt = NULL;
+    int64_t dead_s = s->latest_s - FORGET_LATE_S;
+    if (dead_s - s->horizon_s < HORIZON_EVERY_S)
+        return SB_OK;
+    SB_TRY(sb_db_cached(db, sql, &stmt, err));
+    sb_stmt_bind_i64(stmt, 1, dead_s);
+    SB_TRY(sb_stmt_run(stmt, err));
+    s->horizon_s = dead_s;
+    return SB_OK;
+}
+
 /* Once a second, and as long as there is more: times are whole seconds. */
 static sb_status forget_ended(store *s, sb_db *db, size_t adding, sb_error *err)
 {
@@ -94,12 +113,13 @@ static sb_status forget_ended(store *s, sb_db *db, size_t adding, sb_error *err)
     static const char used_postgres[] = FORGET("used_assertions", " FOR UPDATE SKIP LOCKED");
     static const char tokens_sqlite[] = FORGET("tokens", "");
     static const char tokens_postgres[] = FORGET("tokens", " FOR UPDATE SKIP LOCKED");
-    int64_t dead_s = s->latest_s - FORGET_LATE_S, max = SB_MAX((int64_t)FORGET_MIN, 2 * (int64_t)adding);
+    int64_t max = SB_MAX((int64_t)FORGET_MIN, 2 * (int64_t)adding);
     bool more = false;
     if (s->forgot_s == s->latest_s)
         return SB_OK;
-    SB_TRY(forget(db, used_sqlite, used_postgres, dead_s, max, &s->used, &more, err));
-    SB_TRY(forget(db, tokens_sqlite, tokens_postgres, dead_s, max, &s->tokens, &more, err));
+    SB_TRY(move_horizon(s, db, err));
+    SB_TRY(forget(db, used_sqlite, used_postgres, s->horizon_s, max, &s->used, &more, err));
+    SB_TRY(forget(db, tokens_sqlite, tokens_postgres, s->horizon_s, max, &s->tokens, &more, err));
     if (!more)
         s->forgot_s = s->latest_s;
     return SB_OK;
@@ -207,6 +227,7 @@ static void write_round(void *impl, sb_group_item **items, size_t n)
         return;
     sb_log(SB_LOG_ERROR, "no tokens could be issued: %s: %s", err.what, err.why);
     s->counted_s = s->forgot_s = INT64_MIN;
+    s->horizon_s = 0;
     for (size_t i = 0; i < n; i++)
         sorted[i]->answer = SB_ISSUE_FAILED;
 }
@@ -364,12 +385,15 @@ static void db_free(void *impl)
     free(s);
 }
 
-/* What the clock read when the last token was issued, here or elsewhere: it cannot be earlier now. */
+/* What the clock read when the last token was issued that was kept, and what was forgotten, here or elsewhere: it cannot
+ * be earlier now. */
 static sb_status read_latest(store *s, sb_error *err)
 {
+    static const char sql[] = "SELECT coalesce(max(at_s), 0) FROM (SELECT max(issued_s) AS at_s FROM tokens UNION ALL"
+                              " SELECT version FROM versions WHERE name = 'forgotten') AS times";
     SB_AUTO(sb_lease) lease = SB_LEASE_INIT;
     SB_TRY(sb_lease_take(&lease, s->o.pool, err));
-    return count(lease.db, "SELECT coalesce(max(issued_s), 0) FROM tokens", &s->latest_s, err);
+    return count(lease.db, sql, &s->latest_s, err);
 }
 
 sb_status sb_grants_db(const sb_grants_db_options *options, sb_grants **out, sb_error *err)

@@ -15,11 +15,12 @@
 #include "jose/jws.h"
 #include "payer/state/schema.h"
 
-#define SECRET     "0123456789abcdef0123456789abcdef"
-#define ISSUER     "https://payer.example"
-#define AUDIENCE   ISSUER "/fhir"
-#define LIFETIME_S 300
-#define SCOPE      "system/Patient.rs"
+#define SECRET          "0123456789abcdef0123456789abcdef"
+#define ISSUER          "https://payer.example"
+#define AUDIENCE        ISSUER "/fhir"
+#define LIFETIME_S      300
+#define CLOCKS_DIFFER_S 60 /* so far may two processes' clocks be apart */
+#define SCOPE           "system/Patient.rs"
 
 /* One process of those that share a database. */
 typedef struct process {
@@ -180,6 +181,22 @@ static void an_assertion_used_anywhere_is_used_everywhere(database *d)
     assert_int_equal(none.len, 0);
     end(&here);
     end(&there);
+}
+
+/* Nothing is kept of a token that would tell what the clock read. */
+static void a_clock_that_is_set_back_makes_nothing_good_again(database *d)
+{
+    process p;
+    SB_AUTO(sb_buf) none = SB_BUF_INIT;
+    begin(&p, d);
+    add_client(&p);
+    SB_AUTOFREE token = token_of(&p, "1");
+    fake_advance_s(&p.clock, 200 + CLOCKS_DIFFER_S);
+    SB_AUTOFREE other = token_of(&p, "2"); /* and "1" is forgotten */
+    end(&p);
+    begin(&p, d); /* its clock is set back */
+    assert_int_equal(ask_for(&p, "1", SCOPE, &none), SB_ISSUE_REPLAYED);
+    end(&p);
 }
 
 static void a_token_ends_with_its_time(database *d)
@@ -530,6 +547,7 @@ static void without_its_database_no_token_is_called_bad_and_none_good(void **sta
 ON_BOTH(a_token_says_what_rfc_9068_asks_for)
 ON_BOTH(a_token_of_one_process_is_good_at_the_others_and_after_a_restart)
 ON_BOTH(an_assertion_used_anywhere_is_used_everywhere)
+ON_BOTH(a_clock_that_is_set_back_makes_nothing_good_again)
 ON_BOTH(a_token_ends_with_its_time)
 ON_BOTH(a_token_outlives_the_days_of_the_key_that_signed_it)
 ON_BOTH(a_revoked_token_is_dead_at_once_here_and_soon_elsewhere)
@@ -550,6 +568,7 @@ int main(void)
         BOTH(a_token_says_what_rfc_9068_asks_for),
         BOTH(a_token_of_one_process_is_good_at_the_others_and_after_a_restart),
         BOTH(an_assertion_used_anywhere_is_used_everywhere),
+        BOTH(a_clock_that_is_set_back_makes_nothing_good_again),
         BOTH(a_token_ends_with_its_time),
         BOTH(a_token_outlives_the_days_of_the_key_that_signed_it),
         BOTH(a_revoked_token_is_dead_at_once_here_and_soon_elsewhere),

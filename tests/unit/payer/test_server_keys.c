@@ -280,6 +280,52 @@ static void a_name_that_is_not_known_is_looked_for_once_a_second(database *d)
     end(&there);
 }
 
+/* Who signs and who verifies while keys come and go. */
+typedef struct user {
+    pthread_t thread;
+    process *p;
+    atomic_bool *over;
+    unsigned signers, unknown;
+} user;
+
+static void *use_keys(void *impl)
+{
+    user *u = impl;
+    while (!atomic_load(u->over)) {
+        name now = signer(u->p), invented = {"invented"};
+        bool known;
+        u->signers += now.text[0] != 0 && is_known(u->p, now);
+        u->unknown += knows(u->p, invented, &known) != SB_OK || !known;
+    }
+    return NULL;
+}
+
+static void keys_change_under_who_uses_them(database *d)
+{
+    process p;
+    user users[CROWD];
+    atomic_bool over;
+    atomic_init(&over, false);
+    begin(&p, d);
+    name first = signer(&p);
+    for (size_t i = 0; i < CROWD; i++) {
+        users[i] = (user){.p = &p, .over = &over};
+        assert_int_equal(pthread_create(&users[i].thread, NULL, use_keys, &users[i]), 0);
+    }
+    for (int day = 0; day < 70; day++) {
+        fake_advance_s(&p.clock, DAY_S);
+        (void)signer(&p);
+    }
+    atomic_store(&over, true);
+    for (size_t i = 0; i < CROWD; i++) {
+        assert_int_equal(pthread_join(users[i].thread, NULL), 0);
+        assert_int_equal(users[i].signers > 0, users[i].unknown > 0);
+    }
+    fake_advance_s(&p.clock, SB_SERVER_KEYS_STALE_S);
+    assert_true(signer(&p).text[0] && !same(signer(&p), first));
+    end(&p);
+}
+
 /* What others did to the database */
 
 static void a_key_whose_row_is_deleted_is_believed_no_more(database *d)
@@ -366,6 +412,7 @@ ON_BOTH(after_a_long_pause_a_new_key_signs_at_once)
 ON_BOTH(processes_that_start_at_once_agree_on_one_key)
 ON_BOTH(processes_agree_on_each_key_that_follows)
 ON_BOTH(a_name_that_is_not_known_is_looked_for_once_a_second)
+ON_BOTH(keys_change_under_who_uses_them)
 ON_BOTH(a_key_whose_row_is_deleted_is_believed_no_more)
 ON_BOTH(a_key_of_another_secret_is_neither_used_nor_replaced)
 ON_BOTH(a_row_that_was_changed_is_not_believed)
@@ -381,6 +428,7 @@ int main(void)
         BOTH(processes_that_start_at_once_agree_on_one_key),
         BOTH(processes_agree_on_each_key_that_follows),
         BOTH(a_name_that_is_not_known_is_looked_for_once_a_second),
+        BOTH(keys_change_under_who_uses_them),
         BOTH(a_key_whose_row_is_deleted_is_believed_no_more),
         BOTH(a_key_of_another_secret_is_neither_used_nor_replaced),
         BOTH(a_row_that_was_changed_is_not_believed),
