@@ -285,44 +285,43 @@ typedef struct user {
     pthread_t thread;
     process *p;
     atomic_bool *over;
-    unsigned signers, unknown;
+    unsigned signers;
 } user;
 
 static void *use_keys(void *impl)
 {
     user *u = impl;
-    while (!atomic_load(u->over)) {
-        name now = signer(u->p), invented = {"invented"};
-        bool known;
-        u->signers += now.text[0] != 0 && is_known(u->p, now);
-        u->unknown += knows(u->p, invented, &known) != SB_OK || !known;
-    }
+    while (!atomic_load(u->over))
+        u->signers += signer(u->p).text[0] != 0;
     return NULL;
 }
 
+/* Sets are kept until all is over: libcrypto is not built for ThreadSanitizer, which would see its objects go and not how
+ * it counts who holds them. */
 static void keys_change_under_who_uses_them(database *d)
 {
     process p;
     user users[CROWD];
+    sb_server_keyset *sets[70];
     atomic_bool over;
     atomic_init(&over, false);
     begin(&p, d);
-    name first = signer(&p);
     for (size_t i = 0; i < CROWD; i++) {
         users[i] = (user){.p = &p, .over = &over};
         assert_int_equal(pthread_create(&users[i].thread, NULL, use_keys, &users[i]), 0);
     }
-    for (int day = 0; day < 70; day++) {
+    sets[0] = sb_server_keys_take(p.keys);
+    for (size_t day = 1; day < SB_ARRAY_LEN(sets); day++) {
         fake_advance_s(&p.clock, DAY_S);
-        (void)signer(&p);
+        while ((sets[day] = sb_server_keys_take(p.keys)) == sets[day - 1]) /* another thread is reading it */
+            sb_server_keyset_free(sets[day]);
+        assert_non_null(sb_server_keyset_signer(sets[day], fake_wall_s(&p.clock)));
     }
     atomic_store(&over, true);
-    for (size_t i = 0; i < CROWD; i++) {
+    for (size_t i = 0; i < CROWD; i++)
         assert_int_equal(pthread_join(users[i].thread, NULL), 0);
-        assert_int_equal(users[i].signers > 0, users[i].unknown > 0);
-    }
-    fake_advance_s(&p.clock, SB_SERVER_KEYS_STALE_S);
-    assert_true(signer(&p).text[0] && !same(signer(&p), first));
+    for (size_t i = 0; i < SB_ARRAY_LEN(sets); i++)
+        sb_server_keyset_free(sets[i]);
     end(&p);
 }
 
