@@ -275,7 +275,7 @@ static void what_ended_all_at_once_makes_room_for_as_many(database *d)
 {
     enum { MANY = 100 };
     process p;
-    char token[TOKEN_SIZE], jti[16];
+    char token[TOKEN_SIZE], jti[32];
     begin_bounded(&p, d, 10 * MANY, MANY);
     add_client(&p);
     for (int round = 0; round < 2; round++) {
