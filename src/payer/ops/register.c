@@ -332,7 +332,11 @@ sb_status sb_register_change(sb_register *reg, const char *id, const sb_client_c
         return sb_error_nomem(err);
     SB_TRY(remake(reg, id, change, NULL, &before, &after, err));
     SB_TRY(write_groups(reg, id, change, err));
-    SB_TRY(sb_clients_replace(reg->p.clients, after, err));
+    sb_status status = sb_clients_replace_if(reg->p.clients, before, after, err); /* a client changes itself, too */
+    if (status != SB_OK) {
+        (void)write_groups(reg, id, &back, NULL);
+        return status;
+    }
     bool keys = change->jwks || change->jwks_url;
     if (tell(reg, keys ? "client.keys_changed" : "client.changed", id, sb_buf_cstr(&words)))
         return SB_OK;

@@ -243,6 +243,57 @@ static void what_lets_somebody_in_untold_is_taken_back(void **state)
     database_free(d);
 }
 
+/* A register of clients in which a client changes itself just after it was looked at. */
+
+static sb_status meddling_each(void *impl, sb_client_visit *visit, void *context, sb_error *err)
+{
+    office *o = impl;
+    SB_AUTOPTR(sb_client) client = NULL;
+    SB_AUTOPTR(sb_client) changed = NULL;
+    SB_AUTOFREE scope = NULL;
+    sb_client_spec spec;
+    SB_TRY(sb_clients_each(o->clients, visit, context, err));
+    assert_int_equal(sb_clients_find(o->clients, SB_STR_LIT("acme"), &client, NULL), SB_OK);
+    assert_int_equal(sb_client_respec(client, &scope, &spec, NULL), SB_OK);
+    spec.name = "Another name";
+    spec.changed_s++;
+    assert_int_equal(sb_client_new(&spec, &changed, NULL), SB_OK);
+    return sb_clients_replace(o->clients, changed, err);
+}
+
+static sb_status meddling_replace(void *impl, const sb_client *was, sb_client *client, sb_error *err)
+{
+    office *o = impl;
+    return was ? sb_clients_replace_if(o->clients, was, client, err) : sb_clients_replace(o->clients, client, err);
+}
+
+static void leave(void *impl)
+{
+    (void)impl;
+}
+
+static void what_a_client_changes_meanwhile_is_not_undone(database *d)
+{
+    static const sb_clients_ops ops = {.each = meddling_each, .replace = meddling_replace, .free = leave};
+    office o;
+    SB_AUTOPTR(sb_clients) meddled = NULL;
+    SB_AUTOPTR(sb_register) reg = NULL;
+    const char *seven[] = {"roster-7", NULL};
+    sb_client_change change = SB_CLIENT_CHANGE_INIT;
+    sb_error err = SB_ERROR_INIT;
+    begin(&o, d);
+    add_acme(&o, NULL);
+    assert_int_equal(sb_clients_new(&ops, &o, &meddled, NULL), SB_OK);
+    sb_register_parts parts = {
+        .pool = o.pool, .clients = meddled, .audit = o.audit, .clock = &o.clock.clock, .actor = "mary"};
+    assert_int_equal(sb_register_over(&parts, &reg, NULL), SB_OK);
+    change.give = seven;
+    assert_int_equal(sb_register_change(reg, "acme", &change, &err), SB_E_BUSY);
+    assert_string_equal(shown(&o, "acme"), "acme active 'Another name' [system/*.rs] smart keys:k1 groups:- 0");
+    assert_string_equal(told(&o), "client.added acme by mary: ");
+    end(&o);
+}
+
 static void names_of_clients_are_fit_for_a_terminal(database *d)
 {
     office o;
@@ -261,6 +312,7 @@ ON_BOTH(a_client_with_a_roster_that_is_not_there_is_not_added)
 ON_BOTH(states_are_changed_and_told)
 ON_BOTH(keys_are_replaced_by_others_or_a_url)
 ON_BOTH(what_is_agreed_is_changed_and_what_cannot_be_changes_nothing)
+ON_BOTH(what_a_client_changes_meanwhile_is_not_undone)
 ON_BOTH(names_of_clients_are_fit_for_a_terminal)
 
 int main(void)
@@ -271,6 +323,7 @@ int main(void)
         BOTH(states_are_changed_and_told),
         BOTH(keys_are_replaced_by_others_or_a_url),
         BOTH(what_is_agreed_is_changed_and_what_cannot_be_changes_nothing),
+        BOTH(what_a_client_changes_meanwhile_is_not_undone),
         BOTH(names_of_clients_are_fit_for_a_terminal),
         cmocka_unit_test(what_lets_somebody_in_untold_is_taken_back),
     };
