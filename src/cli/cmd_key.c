@@ -196,6 +196,7 @@ static sb_status read_files(key_args *a, int argc, char **argv, sb_jwks **out, s
     sb_status status = sb_jwks_new(out, err);
     for (int i = optind; i < argc && status == SB_OK; i++)
         status = sb_jwks_add_file(*out, argv[i], &load, err);
+    cli_passphrase_forget(&a->passphrase);
     return status;
 }
 

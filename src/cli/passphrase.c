@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
@@ -16,6 +17,14 @@
 #define CTRL_U    21
 #define BACKSPACE 8
 #define DELETE    127
+#define KEPT_MAX  4096 /* a page; OpenSSL takes a quarter of it at most */
+
+/* What came from the environment. On a page of its own, to be locked. One thread opens keys, before others begin. */
+static struct {
+    _Alignas(KEPT_MAX) char text[KEPT_MAX];
+    size_t len;
+    bool there;
+} kept;
 
 static int complain(const char *what, const char *why)
 {
@@ -54,16 +63,40 @@ static int from_file(const char *path, char *buf, size_t size)
     return len < size ? first_line(buf, len) : complain(path, "it is too long for a passphrase");
 }
 
+/* The variable's value, moved to where no core dump and no swap has it: another key may be sealed by it too. In the
+ * environment it would stay for as long as we run, for /proc/PID/environ and for programs that we might start. */
+static void take_from_environment(const char *name)
+{
+    char *value = getenv(name);
+    if (!value)
+        return;
+    size_t len = strlen(value);
+    (void)mlock(kept.text, sizeof(kept.text)); /* best effort, as for other secrets */
+    (void)madvise(kept.text, sizeof(kept.text), MADV_DONTDUMP);
+    kept.there = true;
+    kept.len = len < sizeof(kept.text) ? len : sizeof(kept.text);
+    memcpy(kept.text, value, kept.len);
+    explicit_bzero(value, len);
+    (void)unsetenv(name);
+}
+
 static int from_env(const char *name, char *buf, size_t size)
 {
-    const char *value = getenv(name);
-    if (!value)
+    take_from_environment(name);
+    if (!kept.there)
         return complain(name, "this environment variable is not set");
-    size_t len = strlen(value);
-    if (len > size)
+    if (kept.len > size || kept.len == sizeof(kept.text))
         return complain(name, "it is too long for a passphrase");
-    memcpy(buf, value, len);
-    return (int)len; /* at most `size`, which is a buffer's */
+    memcpy(buf, kept.text, kept.len);
+    return (int)kept.len; /* at most `size`, which is a buffer's */
+}
+
+void cli_passphrase_forget(const cli_passphrase *from)
+{
+    if (from->env)
+        take_from_environment(from->env); /* also when nothing was sealed and nobody asked */
+    explicit_bzero(kept.text, sizeof(kept.text));
+    kept.there = false;
 }
 
 /* Key by key, without echo and without signals: an interrupted prompt must not leave a terminal that shows nothing. */

@@ -4,6 +4,7 @@
 #ifndef SB_CLI_PASSPHRASE_H
 #define SB_CLI_PASSPHRASE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* All NULL: ask at the terminal, if there is one. */
@@ -14,5 +15,7 @@ typedef struct cli_passphrase {
 
 /* An sb_passphrase_fn; `impl` is a cli_passphrase. */
 int cli_passphrase_get(void *impl, char *buf, size_t size);
+/* When all keys are open: nothing of it stays in memory or in the environment. */
+void cli_passphrase_forget(const cli_passphrase *from);
 
 #endif

@@ -136,7 +136,9 @@ sb_status payer_args_open(payer_args *args, const char *name, const atomic_bool 
     args->key_load.passphrase = cli_passphrase_get;
     args->key_load.passphrase_impl = &args->passphrase;
     o->key_load = &args->key_load;
-    return sb_payer_new(o, out, err);
+    sb_status status = sb_payer_new(o, out, err);
+    cli_passphrase_forget(&args->passphrase);
+    return status;
 }
 
 void payer_args_free(payer_args *args)

@@ -88,7 +88,7 @@ static void hide_id(char *text, const char *id)
             memset(at, '*', len);
 }
 
-static void hide_patients(const sb_export_context *context, char *text)
+void sb_context_hide(const sb_export_context *context, char *text)
 {
     const json_t *patients = json_object_get(context->request, "patients");
     for (size_t i = 0; i < json_array_size(patients) && text[0]; i++) {
@@ -104,6 +104,17 @@ const char *sb_context_says(const sb_export_context *context, sb_str body, sb_ou
         (void)sb_foreign_text(sb_str_from(outcome->text), out, size);
     else
         (void)sb_foreign_text(body, out, SB_MIN(size, (size_t)SHOWN_MAX));
-    hide_patients(context, out);
+    sb_context_hide(context, out);
     return out;
+}
+
+sb_status sb_context_send(const sb_export_context *context, sb_http_request *request, sb_http_response *response,
+                          sb_error *err)
+{
+    sb_status status = sb_payer_send(context->payer, request, response, err);
+    for (size_t i = 0; i < response->headers.len; i++)
+        sb_context_hide(context, response->headers.items[i].value);
+    if (status != SB_OK && err)
+        sb_context_hide(context, err->why);
+    return status;
 }

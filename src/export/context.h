@@ -40,5 +40,10 @@ void sb_context_warn(const sb_export_context *context, const char *fmt, ...) SB_
  * safe to show: without the patients that were asked for, should it name them. `outcome` gets the OperationOutcome (all
  * zero: none). Returns `out`. */
 const char *sb_context_says(const sb_export_context *context, sb_str body, sb_outcome *outcome, char *out, size_t size);
+/* Blot out the patients that were asked for, where a server's words name them. */
+void sb_context_hide(const sb_export_context *context, char *text);
+/* sb_payer_send(); they are blotted out in the answer's headers, and in `err`. The body is for sb_context_says(). */
+sb_status sb_context_send(const sb_export_context *context, sb_http_request *request, sb_http_response *response,
+                          sb_error *err);
 
 #endif

@@ -24,6 +24,9 @@ typedef struct sb_download_options {
      * durable), download_error (each try that failed; `http_status` 0 when there was no answer). */
     void (*on_log)(void *impl, const char *event_id, const sb_journal_file *file, int http_status, const char *message);
     void *on_log_impl;
+    /* Blot out of a server's words what nobody may read there; NULL: nothing. Any thread. */
+    void (*hide)(void *impl, char *text);
+    void *hide_impl;
 } sb_download_options;
 
 typedef enum sb_download_end {

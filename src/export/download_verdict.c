@@ -114,6 +114,14 @@ static void decode_words(sb_transfer *t)
     plain = (sb_buf)SB_BUF_INIT;
 }
 
+/* The patients that were asked for: a file server may know them, and name them. */
+static void hide_words(const sb_transfer *t, char *text)
+{
+    const sb_download_options *o = &t->worker->download->options;
+    if (o->hide)
+        o->hide(o->hide_impl, text);
+}
+
 /* "404: not-found: no such file" */
 static void explain_status(sb_transfer *t, int status, const char *fix, sb_error *err)
 {
@@ -121,6 +129,8 @@ static void explain_status(sb_transfer *t, int status, const char *fix, sb_error
     SB_AUTOFREE url = sb_url_redacted(t->url.text);
     decode_words(t);
     bool says = sb_outcome_parse(sb_buf_str(&t->words), &outcome, NULL) == SB_OK && outcome.text[0];
+    if (says)
+        hide_words(t, outcome.text);
     sb_error_set(err, SB_E_SERVER, NULL, "%.300s answered %d%s%.500s", fix, url ? url : t->url.host, status,
                  says ? ": " : "", says ? outcome.text : "");
     sb_error_what(err, "%s could not be had (%d)", t->file.name, status);
@@ -152,6 +162,7 @@ static bool is_no_file(sb_transfer *t, const sb_ndjson_counts *counts, bool *pas
                sb_outcome_parse(head, &outcome, NULL) == SB_OK &&
                (counts->resources == 0 || sb_outcome_is_error(&outcome))) {
         *passing = sb_outcome_is_transient(&outcome);
+        hide_words(t, outcome.text);
         sb_error_set(err, SB_E_SERVER, NULL, "the payer sent an error instead of the file: %.600s",
                      "ask the payer; `smartbulk resume` tries again", outcome.text);
     } else {
@@ -321,6 +332,7 @@ static void refused(sb_transfer *t, sb_token *token)
     const sb_http_request request = {.method = "GET", .url = t->url.text};
     const sb_http_response response = {.status = 401, .headers = t->headers, .body = t->words};
     sb_status status = sb_payer_explain_refusal(d->options.payer, &request, &response, &err);
+    hide_words(t, err.why);
     sb_download_log(d, "download_error", &t->file, 401, err.what);
     fatal(t, status, &err);
 }

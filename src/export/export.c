@@ -300,7 +300,7 @@ sb_status sb_export_delete_remote(sb_export *export_, sb_error *err)
     if (!poll_url)
         return SB_OK; /* the payer never had one */
     sb_http_request request = {.method = "DELETE", .url = poll_url, .accept = "application/fhir+json"};
-    SB_TRY(sb_payer_send(export_->payer, &request, &response, err));
+    SB_TRY(sb_context_send(&export_->context, &request, &response, err));
     if ((response.status >= 200 && response.status < 300) || response.status == 404 || response.status == 410)
         return SB_OK;
     (void)sb_context_says(&export_->context, sb_buf_str(&response.body), &outcome, says, sizeof(says));

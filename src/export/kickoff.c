@@ -156,7 +156,7 @@ static sb_status send_once(kickoff *k, sb_error *err)
     }
     sb_http_response_cleanup(&k->response);
     k->response.unsent = true; /* until the transport says otherwise: a token may be wanted first, and not to be had */
-    return sb_payer_send(k->context->payer, &request, &k->response, err);
+    return sb_context_send(k->context, &request, &k->response, err);
 }
 
 static sb_status lost(sb_error *err, const char *why)

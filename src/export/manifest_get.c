@@ -101,9 +101,11 @@ sb_status sb_manifest_get(const sb_export_context *context, const char *url, uin
                                .on_body_impl = &g,
                                .on_token = on_token};
     sb_manifest_answer_cleanup(answer);
-    sb_status status = sb_payer_send(context->payer, &request, &answer->response, err);
+    sb_status status = sb_context_send(context, &request, &answer->response, err);
     if (status == SB_OK)
         status = take_answer(&g, err);
+    if (status != SB_OK && err)
+        sb_context_hide(context, err->why); /* it may show how what the payer sent begins */
     sb_manifest_page_free(g.page);
     return status;
 }

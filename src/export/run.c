@@ -105,6 +105,13 @@ static void on_log(void *impl, const char *event_id, const sb_journal_file *file
     sb_event_log_add(e->log, event_id, detail);
 }
 
+/* download.h's hide. */
+static void hide(void *impl, char *text)
+{
+    const sb_export *e = impl;
+    sb_context_hide(&e->context, text);
+}
+
 /* Put a new download where the display sees it; what the one before received is added up. */
 static void show_download(sb_export *e, sb_download *download)
 {
@@ -132,7 +139,9 @@ static sb_status download_once(sb_export *e, bool urls_are_final, sb_download_en
                                          .on_event = e->context.on_event,
                                          .on_event_impl = e->context.on_event_impl,
                                          .on_log = on_log,
-                                         .on_log_impl = e};
+                                         .on_log_impl = e,
+                                         .hide = hide,
+                                         .hide_impl = e};
     SB_TRY(sb_download_new(&options, &download, err));
     show_download(e, download);
     return sb_download_run(download, end, err);
