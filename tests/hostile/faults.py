@@ -107,7 +107,7 @@ def wrong_length(rng):
     """Of the body, as it is announced and as it is."""
     stage = any_stage(rng, without=("kickoff", "delete", "status"))
     codes, bears = NETWORK[stage]
-    kind = rng.choice(["more", "cut short without a length", "chunk that is cut off", "last chunk missing"])
+    kind = rng.choice(["more", "less", "cut short without a length", "chunk that is cut off", "last chunk missing"])
     more = rng.choice([1, 1000])
 
     def act(payer, wire, request):
@@ -117,6 +117,8 @@ def wrong_length(rng):
         head = head[:-2]
         if kind == "more":
             wire.send(head + b"Content-Length: %d\r\n\r\n" % (len(body) + more) + body)
+        elif kind == "less":
+            wire.send(head + b"Content-Length: %d\r\n\r\n" % max(0, len(body) - more) + body)
         elif kind == "cut short without a length":
             wire.send(head + b"Connection: close\r\n\r\n" + body[:-1])
         elif kind == "chunk that is cut off":
@@ -124,8 +126,10 @@ def wrong_length(rng):
         else:
             wire.send(head + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(body), body))
         wire.cut()
-    return Fault(f"length: {kind}", stage, act, codes | NONSENSE[stage][0], min(bears, NONSENSE[stage][1]),
-                 RESET + "|understood|JSON|SMART configuration|transfer|chunk", how_often(rng, bears))
+    return Fault(f"length: {kind}", stage, act, codes | NONSENSE[stage][0],
+                 0 if kind == "less" and codes != {0} else min(bears, NONSENSE[stage][1]),
+                 RESET + "|understood|JSON|SMART configuration|usable|transfer|chunk|bad line|resources",
+                 how_often(rng, bears), (0, 6) if kind == "less" and stage == "file" else (0,))
 
 
 # statuses
@@ -155,6 +159,8 @@ def status_code(rng):
     times = how_often(rng, bears)
     if status == 429 and stage in ("status", "manifest", "page"):
         bears, times = ALWAYS, min(times, 40)  # it is no failure, and waited for as long as it lasts         STAT-02
+    if status == 429 and stage == "kickoff" and rng.random() < 0.9:
+        times = min(times, 8)  # a whole day of it costs a minute
     return Fault(f"{status} with Retry-After {retry_after!r}", stage, act, codes, bears, str(status), times)
 
 

@@ -151,7 +151,7 @@ def redirect(rng):
         if kind == "a chain" and len(request.query) > 8:
             return payer.usual(request)
         place = location(kind, payer, request)
-        payer.redirected.add(urllib.parse.urljoin(request.path, place or "") if kind != "a relative place" else "/x")
+        payer.redirected |= {"/", "/x", urllib.parse.urlsplit(place or "").path}
         return Reply(status, b"", {} if place is None else {"Location": place})
     codes = {"metadata": {0}, "delete": {0}, "token": {4}, "file": {4, 5, 6}}.get(stage, {3, 4, 5})
     if stage == "kickoff":

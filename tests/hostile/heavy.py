@@ -20,7 +20,7 @@ class Heavy(Scenario):
         self.soak = soak
         super().__init__(f"heavy {type(self).__name__}", tools, folder)
 
-    def compose(self):
+    def compose(self, anew=True):
         self.payer.requires_token, self.payer.elsewhere, self.payer.gzip = True, False, False
         self.payer.per_page = 100
         return [self.fault()]
@@ -75,7 +75,7 @@ class AManifestOf200000Files(Heavy):
         self.stop = Fault("stop", "file", stop, {7})
         return Fault("a manifest of 200,000 files", "manifest", act, {0})
 
-    def compose(self):
+    def compose(self, anew=True):
         return [*super().compose(), self.stop]
 
     def check(self, result):

@@ -50,14 +50,16 @@ class Scenario:
         self.dir.mkdir()
         self.page = Page(self.dir / "page")
         self.payer = Payer(self.page, tools.contexts, self.rng)
-        self.runs = []
-        self.faults = self.compose()
-        self.payer.faults = list(self.faults)
+        self.runs, self.faults = [], []
+        self.befall(self.compose())
 
     # what happens
 
-    def compose(self):
+    def compose(self, anew=True):
+        """`anew`: nothing was asked yet, so that the payer's data may be chosen, too."""
         chosen = [self.rng.choice(self.rng.choice(CATALOGUES))(self.rng) for _ in range(self.rng.choice([1, 1, 2, 3]))]
+        if not anew:
+            chosen = [f for f in chosen if not f.set_up]
         of_files = [f for f in chosen if f.set_up]
         for fault in of_files[:1]:  # they change the same file
             fault.set_up(self.payer)
@@ -65,6 +67,10 @@ class Scenario:
             if fault.fit:
                 fault.fit(self.payer)
         return [f for f in chosen if f not in of_files[1:]]
+
+    def befall(self, chosen):
+        """These stand before the payer from now on; all that ever did are remembered."""
+        self.faults, self.payer.faults = self.faults + chosen, list(chosen)
 
     def program(self, *args):
         state = self.dir / "state"
@@ -113,13 +119,30 @@ class Scenario:
                               self.tools.ca, "--patients", "--to", self.dir / "out", *options)
         self.check_code(result)
         self.check_files(result)
+        if result.code != 0 and self.rng.random() < 0.3:
+            self.befall(self.compose(anew=False))
+            result = self.resume(options)
         if result.code != 0:
             after = set().union(*(f.after for f in self.faults if f.fired or f.set_up))
-            payer.faults = []
-            result = self.program("resume", self.dir / "out", *options)
+            self.befall([])
+            result = self.resume(options)
             expect(result.code in after, f"exit {result.code} from a resume when all is well again: wanted {after}")
-            self.check_files(result)
+        if result.code == 0 and self.rng.random() < 0.1:
+            result = self.program("verify", self.dir / "out")
+            expect(result.code == 0, f"exit {result.code} from verify")
         self.check_secrets()
+
+    def resume(self, options):
+        """What was in its place before is not asked for again."""
+        there, before = self.in_place(), set(self.payer.requests())
+        result = self.program("resume", self.dir / "out", *options)
+        self.check_files(result)
+        if not self.payer.renamed:
+            numbers = {str(self.wanted_files()[name][0]) for name in there}
+            again = [r.path for r in self.payer.requests() if r.path.startswith("/files/") and r not in before and
+                     r.path.rpartition("/")[2] in numbers]
+            expect(not again, f"asked again for {again}")
+        return result
 
     # what must be true
 
@@ -167,10 +190,12 @@ class Scenario:
             wanted[f"{kind}.{number:03d}.ndjson"] = (n, content)
         return wanted
 
+    def in_place(self):
+        return {p.name: p for p in (self.dir / "out").glob("*.ndjson") if p.name != "log.ndjson"}
+
     def check_files(self, r):
         """What is in a file's place is that file; after success all are, and the payer's copy is gone."""
-        out, wanted = self.dir / "out", self.wanted_files()
-        there = {p.name: p for p in out.glob("*.ndjson") if p.name != "log.ndjson"}
+        out, wanted, there = self.dir / "out", self.wanted_files(), self.in_place()
         for path in (*self.dir.iterdir(), *out.iterdir()) if out.exists() else ():
             expect(path.name in OURS if path.parent == self.dir else IN_OUT.fullmatch(path.name), f"{path} is not ours")
         if self.payer.renamed:
@@ -187,6 +212,8 @@ class Scenario:
             expect(sorted(there) == sorted(wanted), f"only {sorted(there)} came")
             parts = out / ".smartbulk/parts"
             expect(not parts.exists() or not any(parts.iterdir()), "parts are left over")
+            kept = any(f.stage in ("delete", "connect") for f in self.fired()) or "could not be deleted" in r.err
+            expect(self.payer.removed or kept, "the payer's copy was not deleted")
 
     def check_secrets(self):
         payer = self.payer
@@ -212,7 +239,7 @@ class Scenario:
             return
         expect(not any(s in without for s in secrets), f"{what}: a secret beside the Authorization header")
         may = r.path in self.payer.redirected or r.path.startswith("/fhir/") and "well-known" not in r.path or r.path.startswith(
-            "/files/") and self.payer.requires_token
+            "/files/") and (self.payer.requires_token or self.payer.renamed)
         expect(may or not r.bearer, f"{what}: with a token that nobody asked for")
 
     # the end
