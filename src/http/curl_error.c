@@ -161,6 +161,10 @@ static sb_status other(CURLcode code, const char *host, const char *detail, sb_e
     case CURLE_HTTP2_STREAM:
         return sb_error_set(err, SB_E_SERVER, "the server's answer is not proper HTTP", "%s: %s",
                             "check that host and port are the payer's FHIR or token server", host, detail);
+    case CURLE_WRITE_ERROR: /* our own refusals were told before: it is libcurl's decoder that does not take it */
+        return sb_error_set(err, SB_E_SERVER, "the server's compressed answer is damaged", "%s: gzip: %s",
+                            "try again; if it stays, tell the payer", host,
+                            "it goes on behind its end, or is not what it says");
     case CURLE_FILESIZE_EXCEEDED:
         return sb_error_set(err, SB_E_SERVER, "the server's answer is too long", "%s: %s",
                             "check that the URL is the right one", host, detail);

@@ -215,6 +215,16 @@ static void headers_past_their_bounds_are_refused(void **state)
     free(many);
 }
 
+static void an_answer_that_libcurl_cannot_decode_is_the_servers_fault(void **state)
+{
+    (void)state;
+    sb_error err;
+    assert_int_equal(sb_http_curl_error(CURLE_WRITE_ERROR, "Failed writing received data to disk/application",
+                                        "https://payer.example/x", &err),
+                     SB_E_SERVER);
+    assert_true(has(err.what, "compressed") && has(err.why, "payer.example") && !has(err.why, "disk"));
+}
+
 static void endless_interim_answers_are_bounded(void **state)
 {
     (void)state;
@@ -617,6 +627,7 @@ int main(void)
         cmocka_unit_test(a_body_past_its_bound_is_refused),
         cmocka_unit_test(a_gzip_bomb_stops_at_the_bound),
         cmocka_unit_test(headers_past_their_bounds_are_refused),
+        cmocka_unit_test(an_answer_that_libcurl_cannot_decode_is_the_servers_fault),
         cmocka_unit_test(endless_interim_answers_are_bounded),
         cmocka_unit_test(headers_cannot_reach_the_terminal),
         cmocka_unit_test(a_truncated_answer_is_an_error),
