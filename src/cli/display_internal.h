@@ -52,7 +52,7 @@ struct display {
     int64_t started_ns;
     /* Plain and JSON: what was told last, and when. */
     char told[256];
-    int64_t told_ns, retry_told_ns, page_told_ns;
+    int64_t told_ns, retry_told_ns, page_told_ns, kickoff_told_ns;
 };
 
 int64_t display_now_ns(const display *d);

@@ -46,6 +46,8 @@ static bool wanted(display *d, const sb_export_event *e, const char *text)
         return true;
     case SB_EXPORT_RETRY:
         return due(d, &d->retry_told_ns);
+    case SB_EXPORT_KICKOFF: /* a payer that is busy for a day is asked many times */
+        return due(d, &d->kickoff_told_ns);
     case SB_EXPORT_MANIFEST_PAGE: /* a manifest may have a thousand pages */
         return due(d, &d->page_told_ns);
     case SB_EXPORT_FILE_REJECTED:

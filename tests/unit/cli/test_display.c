@@ -136,6 +136,21 @@ static void plain_lines_are_few_and_dated(void **state)
     assert_string_equal(written(f->out), "");
 }
 
+static void a_payer_that_is_busy_all_day_fills_no_log(void **state)
+{
+    fixture *f = *state;
+    open_display(f, DISPLAY_PLAIN, false);
+    for (int i = 0; i < 59; i++) { /* a kick-off and a 429 each second: two lines of each a minute */
+        send(f, SB_EXPORT_KICKOFF, "https://a.example/$export", 0);
+        send(f, SB_EXPORT_RETRY, "busy (429)", 1);
+        f->now_s++;
+    }
+    assert_string_equal(written(f->err), "2026-09-21T14:30:00Z asked for the export: https://a.example/$export\n"
+                                         "2026-09-21T14:30:00Z busy (429); again in 1 s\n"
+                                         "2026-09-21T14:30:30Z asked for the export: https://a.example/$export\n"
+                                         "2026-09-21T14:30:30Z busy (429); again in 1 s\n");
+}
+
 static void verbose_tells_each_file(void **state)
 {
     fixture *f = *state;
@@ -231,8 +246,14 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(plain_lines_are_few_and_dated), T(verbose_tells_each_file),    T(a_flood_of_bad_files_is_counted_not_told),
-        T(quiet_says_errors_alone),       T(each_json_line_is_an_event),
+        T(plain_lines_are_few_and_dated),
+        T(verbose_tells_each_file),
+        T(a_flood_of_bad_files_is_counted_not_told),
+        T(a_payer_that_is_busy_all_day_fills_no_log),
+        T(verbose_tells_each_file),
+        T(a_flood_of_bad_files_is_counted_not_told),
+        T(quiet_says_errors_alone),
+        T(each_json_line_is_an_event),
     };
     return cmocka_run_group_tests_name("cli_display", tests, NULL, NULL);
 }
