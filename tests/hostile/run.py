@@ -5,7 +5,8 @@
   --first SEED   seeds from here on (default 1)
   --seed SEED    this one alone, told at length
   --jobs N       processes (default: one a core); each plays four scenarios at once
-  --heavy        the large ones alone; they come last, too, unless --seed or --first is given
+  --heavy        the large ones alone; they come last, too, unless --seed or --first is given (or
+                 the program is built with AddressSanitizer, which has a fifth of the scenarios alone)
   --keep         leave the folders, and say where
 
 A scenario that fails prints its seed: `run.py PROGRAM FAST_TIME --seed SEED` plays it again. The line that begins with
@@ -38,12 +39,22 @@ MEMORY = Path("/dev/shm")       # where files need no disk
 MEMORY_MIN = 256 * 1024 * 1024  # what must be free there
 
 
+def sanitizer_library():
+    """It wants to stand before everything else."""
+    found = subprocess.run(["gcc", "-print-file-name=libasan.so"], check=True, capture_output=True, text=True)
+    return Path(found.stdout.strip()).resolve()
+
+
 class Tools:
-    def __init__(self, args, folder, certificates):
+    def __init__(self, args):
         self.program, self.fast_time = Path(args.program).resolve(), Path(args.fast_time).resolve()
-        self.ca, self.key = certificates.ca, Path(folder) / "client.jwk"
-        self.certificates, self.contexts = certificates, {}
+        self.sanitized = b"__asan_init" in self.program.read_bytes()
+        self.preload = f"{sanitizer_library() if self.sanitized else ''} {self.fast_time}".strip()
         self.tell, self.soak = args.seed is not None, bool(os.environ.get("SB_SOAK"))
+
+    def furnish(self, folder, certificates):
+        self.ca, self.key, self.certificates = certificates.ca, Path(folder) / "client.jwk", certificates
+        subprocess.run([self.program, "key", "new", "-o", self.key], check=True, capture_output=True)
 
     def open(self):
         """In each process: contexts cannot be passed on."""
@@ -100,12 +111,14 @@ def main():
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--keep", action="store_true")
     args = parser.parse_args()
-    first = args.first or 1
+    tools = Tools(args)
+    first, large = args.first or 1, args.seed is None and not args.first and not tools.sanitized
+    if tools.sanitized:
+        args.count //= 5  # each takes five times as long, and what it looks for is not a matter of luck alone
     seeds = [args.seed] if args.seed is not None else [] if args.heavy else list(range(first, first + args.count))
     folder = new_folder()
     certificates = Certificates(Path(folder) / "certificates")
-    tools = Tools(args, folder, certificates)
-    subprocess.run([tools.program, "key", "new", "-o", tools.key], check=True, capture_output=True)
+    tools.furnish(folder, certificates)
     results, began, jobs = multiprocessing.Queue(), time.monotonic(), max(1, min(args.jobs, len(seeds)))
     workers = [multiprocessing.Process(target=work, args=(tools, folder, args.keep, seeds[n::jobs], results), daemon=True)
                for n in range(jobs)]
@@ -113,8 +126,8 @@ def main():
         worker.start()
     n_faults = runs = played = 0
     lost, skipped, slowest = [], 0.0, (0, 0)
-    large = [] if args.seed is not None or args.first else heavy_results(tools)
-    for seed, wrong, fired, hours, n, took in itertools.chain((results.get() for _ in seeds), large):
+    for seed, wrong, fired, hours, n, took in itertools.chain((results.get() for _ in seeds),
+                                                              heavy_results(tools) if large else ()):
         n_faults, runs, skipped, slowest = n_faults + fired, runs + n, skipped + hours, max(slowest, (took, seed))
         if wrong:
             print(f"{'' if args.seed else 'FAILED '}seed {seed}: {wrong}\n", flush=True)
