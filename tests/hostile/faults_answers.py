@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers that are not HTTP, not JSON, not compressed as they say, or lead elsewhere; tokens that are none."""
 import gzip
+import json
 import urllib.parse
 
 from faults import ALWAYS, NETWORK, NONSENSE, RESET, Fault, any_stage, how_often
@@ -189,6 +190,37 @@ def bad_token(rng):
     return Fault(name, "token", lambda payer, _wire, request: answer(payer, request), codes, 0, words, how_often(rng, 0))
 
 
+def other_authority(rng):
+    """Discovery names another token endpoint than the one that tokens came from: nobody's assertion may go there."""
+    member = rng.choice(["token_endpoint", "issuer"])
+
+    def act(payer, _wire, request):
+        reply = payer.usual(request)
+        if payer.proven:
+            reply.body = json.dumps({**payer.discovery(), member: f"{payer.files_host.origin}/token"}).encode()
+        return reply
+    return Fault(f"another {member}", "discovery", act, {0, 3}, 0, "another authorization server")  # AUTH-04
+
+
+def bad_endpoint(rng):
+    """A token endpoint that is none."""
+    kind = rng.choice(["plain http", "file:", "empty", "a port that refuses", "relative", "user:password", "a list", "null",
+                       "long", "a control character", "http of its own", "a fragment"])
+
+    def act(payer, _wire, request):
+        reply, here = payer.usual(request), f"{payer.payer.origin}/token"
+        place = {"plain http": f"{payer.plain.origin}/token", "file:": "file:///etc/passwd", "empty": "", "null": None,
+                 "a port that refuses": f"https://127.0.0.1:{payer.closed.getsockname()[1]}/token", "relative": "/token",
+                 "user:password": here.replace("//", "//u:p@"), "a list": [here], "long": here + "?" + "x" * 30_000,
+                 "a control character": here + "\x1b[31m", "http of its own": here.replace("https", "http"),
+                 "a fragment": here + "#x"}[kind]
+        reply.body = json.dumps({**payer.discovery(), "token_endpoint": place}).encode()
+        return reply
+    codes = {"relative": {0}, "a fragment": {0, 4}, "a port that refuses": {5}, "long": {0, 4, 5}}.get(kind, {3, 4})
+    return Fault(f"token_endpoint: {kind}", "discovery", act, codes, ALWAYS if codes == {0} else 0,
+                 "token.endpoint|connect|configuration|URL|longer|authorization server", how_often(rng, 0))
+
+
 def odd_lifetime(rng):
     """Of a token that is good for as long as the payer says elsewhere."""
     said = rng.choice([0, 1, -1, 1e308, 2**63, "300", "1200.0", "soon", None, [], {}, 0.5, "", True, -1e-9, 10**30])
@@ -227,5 +259,5 @@ def refused_token(rng):
     return fault
 
 
-CATALOGUE = (no_http, no_http, endless, no_json, no_json, no_gzip, redirect, redirect, bad_token, bad_token, odd_lifetime,
-             short_token, refused_token)
+CATALOGUE = (no_http, no_http, endless, no_json, no_json, no_gzip, redirect, redirect, bad_token, bad_token, other_authority,
+             bad_endpoint, odd_lifetime, short_token, refused_token)

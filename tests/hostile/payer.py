@@ -48,6 +48,7 @@ class Payer:
         self.gzip = rng.random() < 0.4
         self.token_lifetime = 300
         self.renamed = False         # the manifest is not as usual: files may have any name
+        self.proven = False          # a token of its was used: the program knows whom it had it from
         self.redirected = set()      # paths of its own that it sent the program to
         self.version, self.jobs, self.removed = 0, {}, set()
         self.tokens, self.assertions = {}, []
@@ -146,6 +147,7 @@ class Payer:
     def refuse(self, r):
         ends = self.tokens.get(r.bearer or "")
         if ends is not None and time.monotonic() + self.page.skipped_s() < ends:
+            self.proven = True
             return None
         return outcome(401, "login", "no such token").set("WWW-Authenticate", 'Bearer error="invalid_token"')
 

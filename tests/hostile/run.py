@@ -12,6 +12,7 @@
 A scenario that fails prints its seed: `run.py PROGRAM FAST_TIME --seed SEED` plays it again. The line that begins with
 "hostile:" has the figures: scenarios, faults injected, runs of the program, losses."""
 import argparse
+import collections
 import concurrent.futures
 import itertools
 import multiprocessing
@@ -87,7 +88,7 @@ def work(tools, folder, keep, seeds, results):
                 results.put((running[done], *done.result()))
             except Exception as e:  # whatever it is, it is this scenario's failure
                 import traceback
-                results.put((running[done], f"the scenario itself failed: {traceback.format_exc()}", 0, 0, 0, 0))
+                results.put((running[done], f"the scenario itself failed: {traceback.format_exc()}", 0, 0, [], 0))
 
 
 def heavy_results(tools):
@@ -124,15 +125,16 @@ def main():
                for n in range(jobs)]
     for worker in workers:
         worker.start()
-    n_faults = runs = played = 0
-    lost, skipped, slowest = [], 0.0, (0, 0)
-    for seed, wrong, fired, hours, n, took in itertools.chain((results.get() for _ in seeds),
+    n_faults = played = 0
+    codes = collections.Counter()
+    lost, skipped, slowest = [], 0.0, (0, "")
+    for seed, wrong, fired, hours, ended, took in itertools.chain((results.get() for _ in seeds),
                                                               heavy_results(tools) if large else ()):
-        n_faults, runs, skipped, slowest = n_faults + fired, runs + n, skipped + hours, max(slowest, (took, seed))
+        n_faults, played, skipped, slowest = n_faults + fired, played + 1, skipped + hours, max(slowest, (took, str(seed)))
+        codes.update(ended)
         if wrong:
             print(f"{'' if args.seed else 'FAILED '}seed {seed}: {wrong}\n", flush=True)
             lost.append(seed)
-        played += 1
     for worker in workers:
         worker.join()
     if args.keep:
@@ -141,7 +143,8 @@ def main():
         shutil.rmtree(folder, ignore_errors=True)
     if lost:
         print(f"failed seeds: {' '.join(map(str, sorted(lost, key=str)))}")
-    print(f"hostile: {played} scenarios, {n_faults} faults injected, {runs} runs, {len(lost)} losses; "
+    print(f"hostile: {played} scenarios, {n_faults} faults injected, {codes.total()} runs, {len(lost)} losses; "
+          f"they ended {', '.join(f'{code}: {n}' for code, n in sorted(codes.items(), key=str))}; "
           f"{skipped:.1f} hours of waiting in {time.monotonic() - began:.0f} s, slowest {slowest[0]:.1f} s "
           f"(seed {slowest[1]})")
     print(f"{played - len(lost)} passed, {len(lost)} failed")

@@ -261,7 +261,7 @@ def play(seed, tools, folder, keep=False):
 
 
 def play_one(scenario, tools, keep):
-    """(None or what is wrong, faults that were injected, hours that were skipped, runs of the program, seconds)"""
+    """(None or what is wrong, faults that were injected, hours that were skipped, exit codes of its runs, seconds)"""
     began, wrong = time.monotonic(), None
     try:
         scenario.run()
@@ -270,4 +270,4 @@ def play_one(scenario, tools, keep):
     fired = sum(f.fired for f in scenario.faults)
     skipped_h = scenario.page.skipped_s() / 3600
     scenario.close(keep)
-    return wrong or tools.tell and scenario.story(), fired, skipped_h, len(scenario.runs), time.monotonic() - began
+    return wrong or tools.tell and scenario.story(), fired, skipped_h, [r.code for _, r in scenario.runs], time.monotonic() - began
