@@ -75,7 +75,7 @@ static page *shared = &no_page;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static waiter *waiters;     /* under lock */
 static unsigned n_waiting;  /* under lock: waiters that nobody has woken */
-static unsigned n_live = 1; /* under lock: threads */
+static unsigned n_live = 1; /* under lock: threads that nobody has joined */
 static bool fds_before[FDS_MAX];
 static __thread int my_wake_fd = -1;
 
@@ -360,8 +360,7 @@ static void *begin(void *impl)
     void *result = b.run(b.impl);
     if (my_wake_fd >= 0)
         (void)close(my_wake_fd);
-    count_live(-1);
-    return result;
+    return result; /* it counts until it is joined: who joins is about to run */
 }
 
 int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attr, void *(*run)(void *),
@@ -385,6 +384,7 @@ int pthread_join(pthread_t thread, void **result)
     waiter w = {.deadline_ns = NEVER, .wake_fd = -1};
     enter(&w);
     int rc = real_join(thread, result);
+    count_live(rc == 0 ? -1 : 0);
     leave(&w);
     return rc;
 }
