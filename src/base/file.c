@@ -124,21 +124,29 @@ sb_status sb_file_write_all(int fd, const char *path, sb_str bytes, sb_error *er
     return SB_OK;
 }
 
-/* What is put into a file that was opened to be written anew; its path goes when that fails. */
+static sb_status put(int fd, const char *path, mode_t mode, sb_str bytes, sb_error *err)
+{
+    if (fchmod(fd, mode) != 0) /* exactly this mode, whatever the umask */
+        return sb_error_errno(err, "a file's mode could not be set", path, errno);
+    if (ftruncate(fd, 0) != 0)
+        return sb_error_errno(err, "a file could not be written", path, errno);
+    SB_TRY(sb_file_write_all(fd, path, bytes, err));
+    return fsync(fd) == 0 ? SB_OK : sb_error_errno(err, "a file could not be made durable", path, errno);
+}
+
+/* The same into a file that has a name of our making. */
 static sb_status fill(int fd, const char *path, mode_t mode, sb_str bytes, sb_error *err)
 {
-    sb_status status = SB_OK;
-    if (fchmod(fd, mode) != 0) /* exactly this mode, whatever the umask */
-        status = sb_error_errno(err, "a file's mode could not be set", path, errno);
-    if (status == SB_OK && ftruncate(fd, 0) != 0)
-        status = sb_error_errno(err, "a file could not be written", path, errno);
-    if (status == SB_OK)
-        status = sb_file_write_all(fd, path, bytes, err);
-    if (status == SB_OK && fsync(fd) != 0)
-        status = sb_error_errno(err, "a file could not be made durable", path, errno);
+    sb_status status = put(fd, path, mode, bytes, err);
     if (status != SB_OK)
         (void)unlink(path); /* nothing half-written stays */
     return status;
+}
+
+static sb_status exists(const char *path, sb_error *err)
+{
+    return sb_error_set(err, SB_E_USAGE, "a file is there already and is never overwritten", "%s exists",
+                        "choose another name, or move the old file away", path);
 }
 
 static sb_status create(const char *path, mode_t mode, int *fd, sb_error *err)
@@ -146,10 +154,7 @@ static sb_status create(const char *path, mode_t mode, int *fd, sb_error *err)
     *fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (*fd >= 0)
         return SB_OK;
-    if (errno == EEXIST)
-        return sb_error_set(err, SB_E_USAGE, "a file is there already and is never overwritten", "%s exists",
-                            "choose another name, or move the old file away", path);
-    return sb_error_errno(err, "a file could not be created", path, errno);
+    return errno == EEXIST ? exists(path, err) : sb_error_errno(err, "a file could not be created", path, errno);
 }
 
 static sb_status sync_parent(const char *path, sb_error *err)
@@ -160,11 +165,33 @@ static sb_status sync_parent(const char *path, sb_error *err)
     return sb_dir_sync(dirname(copy), err);
 }
 
+/* Without a name until it is whole: a crash leaves no half of it. SB_E_NOT_FOUND when that is not to be had: not every
+ * file system has nameless files, and a server that confines itself may not link. */
+static sb_status create_whole(const char *path, mode_t mode, sb_str bytes, sb_error *err)
+{
+    char nameless[64];
+    SB_AUTOFREE copy = sb_str_dup(sb_str_from(path));
+    if (!copy)
+        return sb_error_nomem(err);
+    SB_AUTOFD fd = open(dirname(copy), O_WRONLY | O_TMPFILE | O_CLOEXEC, mode);
+    if (fd < 0)
+        return SB_E_NOT_FOUND;
+    SB_TRY(put(fd, path, mode, bytes, err));
+    (void)snprintf(nameless, sizeof(nameless), "/proc/self/fd/%d", fd);
+    if (linkat(AT_FDCWD, nameless, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0)
+        return SB_OK;
+    return errno == EEXIST ? exists(path, err) : SB_E_NOT_FOUND;
+}
+
 sb_status sb_file_create_new(const char *path, mode_t mode, sb_str bytes, sb_error *err)
 {
     SB_AUTOFD fd = -1;
-    SB_TRY(create(path, mode, &fd, err));
-    SB_TRY(fill(fd, path, mode, bytes, err));
+    sb_status status = create_whole(path, mode, bytes, err);
+    if (status == SB_E_NOT_FOUND)
+        status = create(path, mode, &fd, err);
+    if (status == SB_OK && fd >= 0)
+        status = fill(fd, path, mode, bytes, err);
+    SB_TRY(status);
     return sync_parent(path, err);
 }
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """run.py PROGRAM FAULT_SO - the crash matrix: an export is struck at every point where it changes what is on disk.
 
-  --only TEXT      scenarios whose name holds it
+  --only TEXT      scenarios and commands whose name holds it
   --kind KIND      "kill", "kill again" (and once more while it goes on), "power cut" (cut.h), "disk full", "sync fails",
                    "clock" (set a day back or forward between kill and resume, or in the middle of a run)
   --all            every one, not so many of each kind, evenly chosen
@@ -14,6 +14,7 @@ resumed; it must end as if nothing had happened, with no finished file fetched a
 the long form. The last lines are the figures and "N passed, N failed"."""
 import argparse
 import collections
+import itertools
 import multiprocessing
 import os
 import shutil
@@ -24,6 +25,7 @@ import threading
 from pathlib import Path
 
 import board as boards
+import commands
 import scenarios
 from trial import DAY_S, Fault, Trial, Undisturbed, go_through
 
@@ -59,6 +61,26 @@ def begin_worker(*given):
 
 def count_points(index):
     return Worker.one.undisturbed(scenarios.ALL[index]).trace
+
+
+def count_command(index):
+    trial = Worker.one.trial(scenarios.ALL[0])
+    try:
+        return commands.count(trial, commands.ALL[index])
+    finally:
+        trial.close()
+
+
+def strike_command(task):
+    """As strike()"""
+    kind, index, at, how = task
+    command, trial = commands.ALL[index], Worker.one.trial(scenarios.ALL[0])
+    try:
+        return kind, commands.strike(trial, command, at, how), None
+    except (Fault, OSError, ValueError, subprocess.TimeoutExpired) as problem:
+        return kind, "failed", f"{command.name}: {boards.NAMES[how]} point {at}: {problem}\n{trial.text}"
+    finally:
+        trial.close()
 
 
 def strike(task):
@@ -106,6 +128,14 @@ def thinned(tasks, size):
     return tasks if not size or len(tasks) <= size else [tasks[n * len(tasks) // size] for n in range(size)]
 
 
+def plan_commands(traces, args):
+    for index, trace in traces.items():
+        for at, (call, _name) in enumerate(trace, 1):
+            hows = [boards.KILL] + [boards.TORN] * (call == "w") + [boards.CUT_ALL]
+            yield from ((how in boards.CUTS and "power cut" or "kill", index, at, how) for how in hows
+                        if not args.at or at == args.at)
+
+
 def plan_all(traces, args):
     for kind, size in SIZES.items():
         if args.kind in ("", kind):
@@ -123,7 +153,13 @@ def run(args, folder):
         traces = dict(zip(chosen, pool.map(count_points, chosen, 1)))
         for n in chosen:
             print(f"{scenarios.ALL[n].name}: {len(traces[n])} points", flush=True)
-        for kind, what, problem in pool.imap_unordered(strike, list(plan_all(traces, args)), 1):
+        others = [n for n, c in enumerate(commands.ALL) if args.only in c.name and not args.kind]
+        other_traces = dict(zip(others, pool.map(count_command, others, 1)))
+        for n in others:
+            print(f"{commands.ALL[n].name}: {len(other_traces[n])} points", flush=True)
+        done = itertools.chain(pool.imap_unordered(strike, list(plan_all(traces, args)), 1),
+                               pool.imap_unordered(strike_command, list(plan_commands(other_traces, args)), 1))
+        for kind, what, problem in done:
             counts[kind] += what != "not reached"
             counts[what] += 1
             if problem:
@@ -131,7 +167,8 @@ def run(args, folder):
                 print("FAILED  " + problem.replace("\n", "\n    "), flush=True)
         pool.close()
         pool.join()
-    print(f"crash: {sum(map(len, traces.values()))} points; kills {counts['kill']}, again while going on {counts['kill again']}, "
+    points = sum(map(len, [*traces.values(), *other_traces.values()]))
+    print(f"crash: {points} points; kills {counts['kill']}, again while going on {counts['kill again']}, "
           f"power cuts {counts['power cut']}, full disks {counts['disk full']}, failed syncs {counts['sync fails']}, "
           f"clocks set {counts['clock']}; second kick-offs (the first's answer was not on disk yet) "
           f"{counts['second kick-off']}; losses {len(failures)}")

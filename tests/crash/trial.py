@@ -88,23 +88,32 @@ class Trial:
         self.boots = 0
         self.text = ""  # all that was printed
 
-    def run(self, command, at=0, strike=boards.NONE, clock_shift_s=0):
+    def program_run(self, args, at=0, strike=boards.NONE, clock_shift_s=0):
         """The exit code; a death by signal is negative."""
         self.board.set(at, strike, clock_shift_s, self.boots)
         env = {"HOME": str(self.dir / "home"), "XDG_STATE_HOME": str(self.dir / "state"), "LC_ALL": "C.UTF-8", "TZ": "UTC",
                "XDG_RUNTIME_DIR": str(self.dir / "run"), "XDG_CONFIG_HOME": str(self.dir / "home/.config"),
                "PATH": os.environ["PATH"], "LD_PRELOAD": str(self.fault), "SB_FAULT": str(self.board.path),
                "SB_FAULT_LOST": str(self.dir / "lost")}
+        with subprocess.Popen([self.program, *map(str, args)], env=env, cwd=self.dir, stdin=subprocess.DEVNULL, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, errors="replace") as self.running:
+            try:
+                out, err = self.running.communicate(timeout=DEADLINE_S)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
+        self.last = subprocess.CompletedProcess(args, self.running.returncode, out, err)
+        self.text += f"$ {args[0]}: exit {self.last.returncode}\n{out}{err}"
+        return self.last.returncode
+
+    def kill(self):
+        self.running.kill()
+
+    def run(self, command, **strike):
         if command == "export":
-            args = ["export", self.payer.fhir_url, "--client-id", "client-1", "--key", self.key, "--patients", "--to",
-                    self.out, *self.scenario.options]
-        else:
-            args = [*command.split(), self.out]
-        done = subprocess.run([self.program, *map(str, args)], env=env, cwd=self.dir, stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, errors="replace", timeout=DEADLINE_S)
-        self.text += f"$ {command}: exit {done.returncode}\n{done.stdout}{done.stderr}"
-        self.last = done
-        return done.returncode
+            return self.program_run(["export", self.payer.fhir_url, "--client-id", "client-1", "--key", self.key,
+                                     "--patients", "--to", self.out, *self.scenario.options], **strike)
+        return self.program_run([*command.split(), self.out], **strike)
 
     def export(self, **strike):
         return self.run("export", **strike)

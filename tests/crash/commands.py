@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands that are given again after they were killed: a key is whole or not there, a cancelled export is cancelled."""
+import board as boards
+from trial import need
+
+
+class NewKey:
+    name = "key new"
+
+    def set_up(self, trial):
+        self.path = trial.dir / "new.jwk"
+
+    def run(self, trial, **strike):
+        return trial.program_run(["key", "new", "-o", self.path], **strike)
+
+    def judge(self, trial, killed):
+        code = self.run(trial)
+        need(code == 0 or (code == 2 and killed), f"exit {code} when it is given again")
+        need(trial.program_run(["key", "show", self.path]) == 0, "the key cannot be read")
+        need(self.path.stat().st_mode & 0o777 == 0o600, "others may read the key")
+        left = [p.name for p in trial.dir.glob("new.jwk*")]
+        need(left == ["new.jwk"], f"left over: {left}")
+
+
+class Cancel:
+    """Of an export that is waiting for the payer."""
+    name = "cancel"
+
+    def set_up(self, trial):
+        def stop(_request):
+            trial.kill()
+        trial.payer.when("GET", r"/fhir/status/\d+", stop, times=1)
+        trial.export()
+        need(len(trial.payer.jobs) == 1, "there is no job to cancel")
+
+    def run(self, trial, **strike):
+        return trial.run("cancel", **strike)
+
+    def judge(self, trial, killed):
+        code = self.run(trial)
+        need(code == 0, f"exit {code} when it is given again")
+        need(trial.payer.removed == set(trial.payer.jobs), "the payer still has the job")
+        need(trial.run("resume") == 2 and "cancelled" in trial.last.stderr, "it can be resumed")
+
+
+ALL = [NewKey(), Cancel()]
+
+
+def count(trial, command):
+    command.set_up(trial)
+    need(command.run(trial) == 0, f"undisturbed, {command.name} fails:\n{trial.text}")
+    return trial.board.trace()
+
+
+def strike(trial, command, at, how):
+    """What happened."""
+    command.set_up(trial)
+    code = command.run(trial, at=at, strike=how)
+    killed = code < 0
+    need(killed or code == 0, f"exit {code}")
+    trial.boots += how in boards.CUTS
+    if killed:
+        command.judge(trial, killed)
+    return "struck" if killed else "not reached"
