@@ -22,8 +22,8 @@ void sb_discovery_cleanup(sb_discovery *discovery)
     *discovery = (sb_discovery)SB_DISCOVERY_INIT;
 }
 
-/* The token endpoint decides who gets our assertion: absolute, and https (or loopback, if the document is from there).
- */
+/* The token endpoint decides who gets our assertion: absolute, and https; plain http on loopback if the document came
+ * that way itself. */
 static sb_status take_token_url(const char *text, const char *document_url, char **out, sb_error *err)
 {
     SB_AUTO(sb_url) from = SB_URL_INIT;
@@ -35,8 +35,9 @@ static sb_status take_token_url(const char *text, const char *document_url, char
                             "tell the payer, or give token_url for this payer",
                             sb_foreign_text(sb_str_from(text), shown, sizeof(shown)));
     }
-    bool local_only = strcmp(url.scheme, "http") == 0 && sb_url_is_loopback(&url) && !sb_url_is_loopback(&from);
-    if (local_only || sb_url_require_secure(&url, "token_endpoint", NULL) != SB_OK)
+    bool less_secure =
+        strcmp(url.scheme, "http") == 0 && (strcmp(from.scheme, "http") != 0 || !sb_url_is_loopback(&from));
+    if (less_secure || sb_url_require_secure(&url, "token_endpoint", NULL) != SB_OK)
         return sb_error_set(err, SB_E_SERVER, "the payer names a token endpoint that is not https",
                             "token_endpoint is %.300s; an assertion sent there is open to all", /* DISC-05 */
                             "tell the payer; behind a TLS proxy its own address is configured wrong. Or give token_url",

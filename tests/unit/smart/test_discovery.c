@@ -166,6 +166,15 @@ static void loopback_may_speak_plain_http(void **state)
     assert_int_equal(fetch(f, "http://localhost:8080/r4"), SB_OK);
 }
 
+static void what_came_over_tls_never_leads_to_plain_http(void **state)
+{
+    fixture *f = *state;
+    fake_add(&f->payer, (fake_answer){.url = "https://localhost:8443/r4/.well-known/smart-configuration",
+                                      .status = 200,
+                                      .body = "{\"token_endpoint\":\"http://localhost:8080/token\"}"});
+    assert_int_equal(fetch(f, "https://localhost:8443/r4"), SB_E_SERVER); /* DISC-05 */
+}
+
 static void badly_advertised_capabilities_are_no_error(void **state)
 {
     fixture *f = *state;
@@ -216,6 +225,7 @@ int main(void)
         DISCOVERY_TEST(no_answer_is_a_network_failure_and_asked_no_further),
         DISCOVERY_TEST(token_endpoints_that_are_not_safe_are_refused),
         DISCOVERY_TEST(loopback_may_speak_plain_http),
+        DISCOVERY_TEST(what_came_over_tls_never_leads_to_plain_http),
         DISCOVERY_TEST(badly_advertised_capabilities_are_no_error),
         DISCOVERY_TEST(v1_is_asked_for_unless_only_v2_is_advertised),
     };
