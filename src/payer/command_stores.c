@@ -47,7 +47,7 @@ sb_status sb_command_stores_open(const char *config, const char *database, const
                             "it is by a configuration or a database", "give one of both");
     if (config)
         SB_TRY(sb_settings_load(config, NULL, NULL, &s.settings, err));
-    SB_TRY(s.settings ? sb_settings_pool(s.settings, 1, &s.pool, err) : open_database(database, &s.pool, err));
+    SB_TRY(config ? sb_settings_pool(s.settings, 1, &s.pool, err) : open_database(database, &s.pool, err));
     SB_TRY(name_audit(audit_file, &s, err));
     if (s.audit_file && !read_only)
         SB_TRY(sb_audit_open(s.audit_file, true, sb_clock_system(), &s.audit, err));

@@ -52,7 +52,7 @@ static json_t *make_claims(const sb_assertion_claims *claims)
         return NULL;
     return json_pack("{s:s, s:s, s:o, s:I, s:I, s:s}", "iss", claims->client_id, "sub", claims->client_id, "aud",
                      audience, "iat", (json_int_t)claims->now_s, /* AUTH-03 */
-                     "exp", (json_int_t)(claims->now_s + claims->lifetime_s), "jti", jti);
+                     "exp", (json_int_t)claims->now_s + claims->lifetime_s, "jti", jti);
 }
 
 sb_status sb_assertion_make(const sb_key *key, const sb_assertion_claims *claims, sb_secret **out, sb_error *err)

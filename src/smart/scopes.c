@@ -100,7 +100,7 @@ static bool read_scope(sb_str token, sb_scope *out)
 {
     sb_scope scope = {.kind = SB_SCOPE_OTHER};
     sb_str type = SB_STR_NULL, query = SB_STR_NULL;
-    bool is_system = sb_str_starts_with(token, SB_STR_LIT("system/"));
+    bool is_system = token.ptr && sb_str_starts_with(token, SB_STR_LIT("system/"));
     sb_str rest = is_system ? (sb_str){token.ptr + 7, token.len - 7} : SB_STR_NULL;
     if (sb_str_starts_with(token, SB_STR_LIT("patient/")) || sb_str_starts_with(token, SB_STR_LIT("user/"))) {
         scope.kind = SB_SCOPE_PERSON;

@@ -95,7 +95,9 @@ def test_a_client_is_suspended_and_let_in_again_while_serve_runs(t):
     wait_until(lambda: partner.ask_token(partner.assertion()).status == 401, "it to be gone")
     clients(t, serve, "show", partner.client_id, code=1)
     told = events(t, "audit.ndjson.commands")
-    assert [event["event"] for event in told] == ["client.suspended", "client.changed", "client.approved", "client.removed"]
+    assert [event["event"] for event in told] == ["client.changed", "client.suspended", "client.changed", "client.approved",
+                                               "client.removed"], told
+    assert [event["detail"] for event in told if event["event"] == "client.changed"] == ["gives *", "scope"], told
     assert all(event["actor"].startswith("command line (") for event in told), told
     assert verify(t, "audit.ndjson.commands")["problems"] == 0
 

@@ -31,6 +31,7 @@ static void ask(sb_admin *admin, sb_str query, size_t log_size)
         FUZZ_REQUIRE("it may be asked", handler.begin(handler.impl, &request, &body_max, &answer));
         handler.respond(handler.impl, &request, &answer);
         check_answer(&answer, log_size);
+        handler.release(handler.impl, &request);
     }
     sb_answer_cleanup(&answer);
     sb_target_cleanup(&request.target);

@@ -404,15 +404,13 @@ sb_status sb_clients_memory(size_t max, sb_clients **out, sb_error *err)
                                        .each = memory_each,
                                        .free = memory_free};
     memory *m = calloc(1, sizeof(*m));
-    if (!m || pthread_mutex_init(&m->lock, NULL) != 0) {
+    sb_client **items = m ? calloc(max, sizeof(sb_client *)) : NULL;
+    if (!items || pthread_mutex_init(&m->lock, NULL) != 0) {
+        free(items);
         free(m);
         return sb_error_nomem(err);
     }
+    m->items = items;
     m->max = max;
-    m->items = calloc(max, sizeof(sb_client *));
-    if (!m->items) {
-        memory_free(m);
-        return sb_error_nomem(err);
-    }
     return sb_clients_new(&ops, m, out, err);
 }

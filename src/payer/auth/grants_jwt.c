@@ -34,7 +34,7 @@ static char *claims_text(const signer *s, const sb_issue *issue, const char *sco
     int64_t issued_s = SB_MAX(wall_s(s), issue->client->created_s);
     SB_AUTOJSON claims = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s}", "iss", s->issuer, "sub",
                                    issue->client->id, "aud", s->audience, "client_id", issue->client->id, "scope",
-                                   scope, "iat", (json_int_t)issued_s, "exp", (json_int_t)(issued_s + lifetime_s + 1),
+                                   scope, "iat", (json_int_t)issued_s, "exp", (json_int_t)issued_s + lifetime_s + 1,
                                    "jti", jti); /* the second is half over, and it lives no less than it says */
     return claims ? sb_json_dump(claims) : NULL;
 }

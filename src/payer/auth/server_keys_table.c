@@ -130,7 +130,7 @@ static int64_t next_signs_from(const sb_server_keys_table *t, const sb_server_ke
         if (!newest || set->keys[i].signs_from_s >= newest->signs_from_s)
             newest = &set->keys[i];
     }
-    if (!sb_server_keyset_signer(set, now))
+    if (!newest || !sb_server_keyset_signer(set, now))
         return now; /* the first; or nobody was there when it was time for it */
     if (now < newest->signs_from_s + t->sign_s - AHEAD_S)
         return -1;

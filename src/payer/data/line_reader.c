@@ -24,7 +24,7 @@ void sb_line_reader_cleanup(sb_line_reader *reader)
 
 static sb_status make_room(sb_line_reader *r, sb_error *err)
 {
-    if (r->begin > 0) {
+    if (r->space && r->begin > 0) {
         memmove(r->space, r->space + r->begin, r->end - r->begin);
         r->end -= r->begin;
         r->begin = 0;
@@ -64,7 +64,7 @@ sb_status sb_line_reader_next(sb_line_reader *r, sb_str *line, bool *more, sb_er
     for (;;) {
         size_t have = r->end - r->begin;
         const char *from = r->space ? r->space + r->begin : NULL;
-        const char *newline = have > r->searched ? memchr(from + r->searched, '\n', have - r->searched) : NULL;
+        const char *newline = from && have > r->searched ? memchr(from + r->searched, '\n', have - r->searched) : NULL;
         if (newline || (r->eof && have > 0)) {
             size_t len = newline ? (size_t)(newline - from) + 1 : have;
             *line = (sb_str){from, len};

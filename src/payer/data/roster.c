@@ -160,11 +160,13 @@ bool sb_roster_fits(const sb_roster *roster, sb_str identifier, sb_str name)
 {
     if (name.len > 0 && !sb_str_eq(name, sb_str_from(roster->name)))
         return false;
+    if (identifier.len == 0)
+        return true;
     sb_str value = identifier, system = SB_STR_NULL;
-    if (memchr(identifier.ptr ? identifier.ptr : "", '|', identifier.len)) {
+    if (memchr(identifier.ptr, '|', identifier.len)) {
         (void)sb_str_split(&value, '|', &system);
         if (system.len > 0 && !sb_str_eq(system, SB_STR_LIT(IDENTIFIER_SYSTEM)))
             return false;
     }
-    return identifier.len == 0 || sb_str_eq(value, sb_str_from(roster->id));
+    return sb_str_eq(value, sb_str_from(roster->id));
 }

@@ -89,8 +89,9 @@ static bool is_for(const sb_search_param *param, sb_str type)
     if (!param->types)
         return param->kind != SB_SEARCH_PATIENT ||
                (sb_data_type_in_compartment(type) && !sb_str_eq(type, SB_STR_LIT("Patient")));
-    for (const char *at = param->types; (at = memmem(at, strlen(at), type.ptr, type.len)); at++) {
-        if (at[-1] == ' ' && at[type.len] == ' ') /* a type's name holds no space: the list's first byte never is it */
+    sb_str rest = sb_str_from(param->types), one;
+    while (sb_str_split(&rest, ' ', &one)) {
+        if (one.len > 0 && sb_str_eq(one, type))
             return true;
     }
     return false;

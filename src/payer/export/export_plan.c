@@ -70,6 +70,9 @@ static sb_status refuse(sb_error *err, int http_status, sb_status code, const ch
         err->http_status = http_status;
     return code;
 }
+#ifdef __clang_analyzer__ /* as for sb_error_set */
+#define refuse(err, http_status, code, ...) ((void)(refuse)(err, http_status, code, __VA_ARGS__), (code))
+#endif
 
 static sb_status bad(sb_error *err, const char *parameter, sb_str value, const char *why, const char *fix)
 {
@@ -184,6 +187,7 @@ static sb_status plan_types(planner *p, sb_error *err)
 {
     size_t count;
     const sb_data_type *types = sb_data_types(p->data, &count);
+    p->plan->type_count = 0;
     p->plan->types = calloc(count + 1, sizeof(const sb_data_type *));
     if (!p->plan->types)
         return sb_error_nomem(err);

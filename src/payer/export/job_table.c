@@ -42,7 +42,7 @@ void sb_job_row_cleanup(sb_job_row *row)
     *row = (sb_job_row)SB_JOB_ROW_INIT;
 }
 
-sb_status sb_job_not_found(sb_error *err)
+sb_status(sb_job_not_found)(sb_error *err)
 {
     sb_error_set(err, SB_E_NOT_FOUND, "there is no such export", "it is unknown, deleted, expired or another client's",
                  "start a new export");

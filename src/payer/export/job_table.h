@@ -72,5 +72,8 @@ sb_status sb_job_table_ids(sb_pool *pool, sb_idset *out, sb_error *err);
 
 /* 404, with the one text for all who may not see it. */
 sb_status sb_job_not_found(sb_error *err);
+#ifdef __clang_analyzer__ /* as for sb_error_set */
+#define sb_job_not_found(err) ((void)(sb_job_not_found)(err), SB_E_NOT_FOUND)
+#endif
 
 #endif

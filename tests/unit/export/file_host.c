@@ -182,6 +182,14 @@ void file_host_start(file_host *h, fake_ca *ca)
     h->server = fake_server_start_handler(ca, handle, h);
 }
 
+unsigned file_host_requests(file_host *h)
+{
+    (void)pthread_mutex_lock(&h->lock);
+    unsigned requests = h->requests;
+    (void)pthread_mutex_unlock(&h->lock);
+    return requests;
+}
+
 void file_host_stop(file_host *h)
 {
     (void)pthread_mutex_lock(&h->lock);

@@ -54,6 +54,7 @@ typedef struct file_host {
 } file_host;
 
 void file_host_start(file_host *host, fake_ca *ca);
+unsigned file_host_requests(file_host *host); /* so far: for who gave up while some are under way */
 void file_host_stop(file_host *host);
 /* `file` is copied; what it points to is borrowed. */
 hosted *file_host_add(file_host *host, const hosted *file);

@@ -72,7 +72,7 @@ static void a_payer_that_is_down_fails_no_file(void **state)
         list(e, (listing){.type = "Patient", .path = "/1"});
     assert_int_equal(run(e), SB_E_SERVER);
     assert_int_equal(totals(&e->base).files_bad, 0);
-    assert_true(e->host.requests < 20 * e->tuning.tries_max);
+    assert_true(file_host_requests(&e->host) < 20 * e->tuning.tries_max);
     no_parts_are_left(e);
 }
 
@@ -142,7 +142,7 @@ static void many_expired_urls_are_not_all_tried(void **state)
         list(e, (listing){.type = "Patient", .path = "/1"});
     assert_int_equal(run(e), SB_OK);
     assert_int_equal(e->end, SB_DOWNLOAD_URLS_EXPIRED);
-    assert_true(e->host.requests < 30);
+    assert_true(file_host_requests(&e->host) < 30);
 }
 
 typedef struct big {

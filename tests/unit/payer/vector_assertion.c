@@ -185,7 +185,8 @@ static void spoil_signature(const char *how, const sb_key *key, signature *s)
     } else if (strcmp(how, "longer") == 0) {
         s->bytes[s->len++] = 0;
     } else if (strcmp(how, "leading zero") == 0) {
-        memmove(s->bytes + 1, s->bytes, s->len++);
+        for (size_t i = s->len++; i > 0; i--) /* valgrind takes a fortified memmove for a memcpy */
+            s->bytes[i] = s->bytes[i - 1];
         s->bytes[0] = 0;
     } else if (strcmp(how, "half") == 0) {
         s->len = width;
