@@ -21,9 +21,9 @@
 
 #define FILE_MAX      (128 * 1024) /* a token of 32 KB and its scope of 64 KB */
 #define FILE_FORMAT   1
-#define FROM_FUTURE_S 2                            /* rounding, and clocks that are being slewed */
-#define ROUNDING_NS   SB_NS_PER_S                  /* the file's times are whole seconds */
-#define LOCK_WAIT_NS  (120 * SB_NS_PER_S)          /* longer than another run's tries at a token take */
+#define FROM_FUTURE_S 2           /* rounding, and clocks that are being slewed */
+#define ROUNDING_NS   SB_NS_PER_S /* the file's times are whole seconds */
+#define LOCK_WAIT_NS  (SB_TOKEN_FETCH_MAX_S * SB_NS_PER_S)
 #define LOCK_LOOK_NS  (20 * SB_NS_PER_MS)          /* flock has no time-out: look this often */
 #define LIFETIME_MAX  (UINT64_C(10) * 365 * 86400) /* beyond it the file is not one of ours */
 

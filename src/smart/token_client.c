@@ -17,16 +17,19 @@
 #include "smart/oauth_error.h"
 #include "smart/scopes.h"
 #include "smart/token_answer.h"
+#include "smart/token_internal.h"
 
 #define TRIES_FIRST       3 /* a person is waiting: two more tries, and tell */
 #define TRIES_RENEWAL     5 /* nobody is: the old token lives */
 #define TRIES_400         3 /* REAL-10 */
 #define BACKOFF_FIRST_MS  500
 #define BACKOFF_CAP_MS    8000
-#define RETRY_AFTER_MAX_S 60                   /* a longer one is told to the person instead */
-#define POST_TIMEOUT_S    30                   /* an assertion is useless after its minute or two */
-#define CANCEL_LOOK_NS    (100 * SB_NS_PER_MS) /* how fast Ctrl-C ends a wait */
-#define ANSWER_MAX        (256 * 1024)         /* a token of 32 KB and every scope there is */
+#define RETRY_AFTER_MAX_S 60 /* a longer one is told to the person instead */
+#define POST_TIMEOUT_S    30 /* an assertion is useless after its minute or two */
+_Static_assert(TRIES_RENEWAL *(POST_TIMEOUT_S + RETRY_AFTER_MAX_S) + 2 * 60 <= SB_TOKEN_FETCH_MAX_S,
+               "all tries, and two documents of discovery at http's time-out");
+#define CANCEL_LOOK_NS (100 * SB_NS_PER_MS) /* how fast Ctrl-C ends a wait */
+#define ANSWER_MAX     (256 * 1024)         /* a token of 32 KB and every scope there is */
 
 #define ASSERTION_TYPE "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 #define FORM_TYPE      "application/x-www-form-urlencoded" /* to the letter, no charset                   REAL-01 */

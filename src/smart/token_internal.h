@@ -11,6 +11,9 @@
 #define SB_CACHE_LINE   64 /* bytes; x86-64 and most arm64. A larger line costs speed, not correctness */
 #define SB_TOKEN_SHARDS 32 /* counters a token: twice the 16 threads that a large export uses; 2 KB a token */
 
+/* No provider takes longer for one token, all its tries together: a run that waits for another's waits so long. */
+#define SB_TOKEN_FETCH_MAX_S 600
+
 static inline void sb_token_freep(sb_token **token)
 {
     sb_token_release(*token);

@@ -38,9 +38,11 @@
 #define BACKOFF_CAP_MS        30000
 #define BACKOFF_AUTH_FIRST_MS 30000
 #define BACKOFF_AUTH_CAP_MS   300000
-/* How long a failure answers those who ask after it: long enough for a crowd, short enough for a person. */
-#define FAILURE_KEPT_NS      (1 * SB_NS_PER_S)
-#define FAILURE_KEPT_AUTH_NS (5 * SB_NS_PER_S)
+/* How long a failure answers those who ask after it: long enough for a crowd, short enough for a person; and longer
+ * each time, up to the same caps, while there is no token, so that callers who ask all the time do not knock all the
+ * time. */
+#define FAILURE_KEPT_MS      1000
+#define FAILURE_KEPT_AUTH_MS 5000
 
 struct shard {
     _Alignas(SB_CACHE_LINE) _Atomic bool busy;
@@ -67,6 +69,7 @@ struct sb_token_source {
     uint64_t fetches_ended;  /* what waiters watch */
     int64_t renew_ns;        /* when the renewal thread is to act */
     unsigned failures;       /* in a row */
+    unsigned in_vain;        /* those of them that left nobody a token */
     int64_t failed_until_ns; /* until then `failure` is the answer to who asks */
     sb_error failure;        /* of the last fetch; code SB_OK when it succeeded */
     struct digest rejected[REJECTED_KEPT];
@@ -201,11 +204,14 @@ static void remember_failure(sb_token_source *source, const sb_error *err)
     bool refused = err->code == SB_E_AUTH;
     int64_t now = now_ns(source);
     source->failure = *err;
-    source->failed_until_ns = now + (refused ? FAILURE_KEPT_AUTH_NS : FAILURE_KEPT_NS);
+    source->failed_until_ns = now + (refused ? sb_backoff_ns(source->in_vain, FAILURE_KEPT_AUTH_MS, BACKOFF_AUTH_CAP_MS)
+                                             : sb_backoff_ns(source->in_vain, FAILURE_KEPT_MS, BACKOFF_CAP_MS));
     source->renew_ns = now + (refused ? sb_backoff_ns(source->failures, BACKOFF_AUTH_FIRST_MS, BACKOFF_AUTH_CAP_MS)
                                       : sb_backoff_ns(source->failures, BACKOFF_FIRST_MS, BACKOFF_CAP_MS));
     source->failures++;
-    if (is_alive(source->current, now))
+    if (!is_alive(source->current, now))
+        source->in_vain++;
+    else
         sb_log_warn("the token could not be renewed, the old one is used for %lld s more: %s: %s",
                     (long long)((sb_token_expires_ns(source->current) - now) / SB_NS_PER_S), err->what, err->why);
 }
@@ -254,7 +260,7 @@ static void fetch_locked(sb_token_source *source)
         replace_current(source, token);
         plan_renewal(source, token);
         source->failure.code = SB_OK;
-        source->failures = 0;
+        source->failures = source->in_vain = 0;
         (void)atomic_fetch_add_explicit(&source->fetches, 1, memory_order_relaxed);
         start_thread(source);
     } else {

@@ -22,7 +22,8 @@
 #define STEPS        60 /* of time, in one schedule */
 #define SCHEDULES    400
 #define SOAK         40
-#define FAILURE_WAIT (SB_NS_PER_S / 2) /* the least that backoff, or a failure that is remembered, makes of it */
+#define FAILURE_WAIT (SB_NS_PER_S / 2)  /* the least that backoff, or a failure that is remembered, makes of it … */
+#define WAIT_MAX     (15 * SB_NS_PER_S) /* … and what it has grown to by doubling, when nobody has a token */
 
 typedef struct world {
     fake_clock clock;
@@ -33,7 +34,7 @@ typedef struct world {
     atomic_bool over;
     pthread_mutex_t lock;
     /* under lock: the payer, and what it knows of its tokens */
-    unsigned requests, inside, issued, failures;
+    unsigned requests, inside, issued, failures, in_vain; /* failures in a row that left nobody a token */
     int64_t down_until_ns;
     unsigned lifetime_s;       /* of the tokens it gives now */
     int64_t good_until_ns;     /* the newest token that nobody refused; 0: none */
@@ -61,15 +62,25 @@ static uint64_t draw(world *w, uint64_t below)
 
 /* The payer */
 
+/* What must go by at least. One less than there were: with the last token's end and the failure at once, who is to say
+ * whether somebody had it? */
+static int64_t vain_wait(const world *w)
+{
+    unsigned doublings = w->in_vain > 2 ? w->in_vain - 2 : 0;
+    return SB_MIN((int64_t)FAILURE_WAIT << SB_MIN(doublings, 10u), WAIT_MAX);
+}
+
 static sb_status answer(world *w, int64_t asked_ns, sb_token **out, sb_error *err)
 {
     int64_t now = fake_monotonic_ns(&w->clock);
     if (now < w->down_until_ns || draw(w, 12) == 0) {
         bool refuses = draw(w, 4) == 0;
         w->failures++;
-        w->last_due = now + FAILURE_WAIT;
+        w->in_vain = now < w->good_until_ns ? 0 : w->in_vain + 1;
+        w->last_due = now + vain_wait(w);
         return sb_error_set(err, refuses ? SB_E_AUTH : SB_E_NETWORK, "the payer says no", "it is down", NULL);
     }
+    w->in_vain = 0;
     (void)snprintf(w->newest, sizeof(w->newest), "token-%u", ++w->issued);
     w->good_until_ns = asked_ns + (int64_t)w->lifetime_s * SB_NS_PER_S;
     w->last_due = asked_ns + (int64_t)w->lifetime_s * SB_NS_PER_S / 100 * 70; /* a little before its renewal is due */
