@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* NDJSON: every engine finds what the plain one finds, however the stream is cut.
+/* NDJSON: every engine finds what the plain one finds, however the stream is cut; and the plain one says of each line
+ * what jansson says.
  * The first byte chooses the options, the second how the stream is cut; the rest is the stream. */
 #include "fhir/ndjson_state.h"
 #include "fuzz.h"
+#include "ndjson_oracle.h"
 
 #define BAD_MAX 64
 
@@ -56,6 +58,32 @@ static void compare(const verdict *plain, const verdict *other)
     }
 }
 
+static bool is_blank(sb_str line)
+{
+    for (size_t i = 0; i < line.len; i++)
+        if (!memchr(" \t\r", line.ptr[i], 3))
+            return false;
+    return true;
+}
+
+/* Lines behind a fault that is not on the list any more are not looked at. */
+static void compare_with_jansson(sb_str rest)
+{
+    static verdict ours;
+    static const sb_str mark = SB_STR_LIT("\xEF\xBB\xBF");
+    size_t bad = 0;
+    judge(SB_NDJSON_PLAIN, 1 | 2, 0, rest, &ours);
+    if (sb_str_starts_with(rest, mark))
+        rest = (sb_str){rest.ptr + mark.len, rest.len - mark.len};
+    sb_str line;
+    for (uint64_t number = 1; bad < BAD_MAX && sb_str_split(&rest, '\n', &line); number++) {
+        bool is_bad = bad < ours.bad_len && ours.bad[bad].line == number;
+        sb_ndjson_reason reason = is_bad ? ours.bad[bad++].reason : (sb_ndjson_reason)0;
+        int expected = is_blank(line) ? 1 : ndjson_oracle(line, reason);
+        FUZZ_REQUIRE("jansson says the same of the line", expected < 0 || expected == !is_bad);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static verdict plain, other;
@@ -64,6 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sb_str text = {(const char *)data + 2, size - 2};
     judge(SB_NDJSON_PLAIN, data[0], 0, text, &plain);
     FUZZ_REQUIRE("a line is good or bad", plain.counts.lines == plain.counts.resources + plain.counts.bad);
+    compare_with_jansson(text);
     FUZZ_REQUIRE("every byte is counted", plain.counts.bytes == text.len);
     for (int engine = 0; engine < SB_NDJSON_ENGINES; engine++) {
         if (!sb_ndjson_has_engine((sb_ndjson_engine)engine))
