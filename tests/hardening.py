@@ -1,9 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Is the built program hardened as SECURITY.md says? hardening.py PROGRAM LIBRARY: asks readelf and objdump."""
+"""Is the built program hardened as SECURITY.md says? hardening.py PROGRAM LIBRARY: asks readelf and objdump of both, and
+compile_commands.json, which lies beside the program, how each source was compiled: levels leave no mark that can be told
+apart."""
+import json
 import platform
 import subprocess
 import sys
+from pathlib import Path
+
+FLAGS = ("-D_FORTIFY_SOURCE=3", "-O2", "-fstack-protector-strong", "-fstack-clash-protection", "-fcf-protection")
 
 
 def readelf(*args):
@@ -21,7 +27,7 @@ def main(program, library):
     for path in (program, library):
         name, dynamic, segments = path.split("/")[-1], readelf("-d", path), readelf("-l", path)
         expect(f"{name} may lie anywhere in memory", "DYN" in readelf("-h", path))
-        expect(f"{name} is linked before it starts", "BIND_NOW" in dynamic or "NOW" in dynamic)
+        expect(f"{name} is linked before it starts", "NOW" in dynamic)  # BIND_NOW, or FLAGS_1 NOW
         expect(f"{name} cannot change its tables afterwards", "GNU_RELRO" in segments)
         stack = next(line for line in segments.splitlines() if "GNU_STACK" in line)
         expect(f"{name} runs nothing on its stack", "RWE" not in stack)
@@ -29,9 +35,14 @@ def main(program, library):
         if platform.machine() == "x86_64":  # the mark of the whole is the linker's to set, if libc's start files have it too
             code = subprocess.run(["objdump", "-d", "--no-show-raw-insn", path], capture_output=True, text=True, check=True).stdout
             expect(f"{name} says where calls may land", code.count("endbr64") > 10)
-    symbols = readelf("--dyn-syms", library)
-    expect("the library watches its stack", "__stack_chk_fail" in symbols)
-    expect("the library bounds what libc writes", "_chk" in symbols.replace("__stack_chk_fail", ""))
+        symbols = readelf("--dyn-syms", path)
+        expect(f"{name} watches its stack", "__stack_chk_fail" in symbols)
+        expect(f"{name} bounds what libc writes", "_chk" in symbols.replace("__stack_chk_fail", ""))
+    commands = json.loads((Path(program).parent / "compile_commands.json").read_text(encoding="utf-8"))
+    sources = [c for c in commands if "/src/" in c["file"] and c["file"].endswith(".c")]
+    plain = [c["file"] for c in sources for flag in FLAGS if flag not in c["command"].split()]
+    expect(f"all {len(sources)} sources are compiled with {' '.join(FLAGS)}" + "".join(f"\n    not {f}" for f in plain),
+           sources and not plain)
     print(f"{count - failed} passed, {failed} failed")
     return 1 if failed else 0
 

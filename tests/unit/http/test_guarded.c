@@ -171,6 +171,45 @@ static void a_document_that_is_too_long_is_cut_off(void **state)
     fake_server_stop(server);
 }
 
+/* A byte now and then keeps any time-out of silence away: what counts is the whole time. */
+static int drip(void *impl, const char *request, fake_connection *connection)
+{
+    (void)impl, (void)request;
+    static const char head[] = OK_HEAD "Content-Length: 100\r\n\r\n";
+    bool there = fake_server_send(connection, head, sizeof(head) - 1);
+    for (int i = 0; there && i < 99; i++) {
+        (void)nanosleep(&(struct timespec){0, 200 * SB_NS_PER_MS}, NULL);
+        there = fake_server_send(connection, "x", 1);
+    }
+    return FAKE_STALL;
+}
+
+static void a_document_that_drips_is_given_up(void **state)
+{
+    (void)state;
+    sb_error err = SB_ERROR_INIT;
+    sb_guarded_answer got = SB_GUARDED_ANSWER_INIT;
+    fake_server *server = fake_server_start_handler(ca, drip, NULL);
+    assert_int_equal(fetch_allowed(server, &got, &err), SB_E_NETWORK);
+    sb_buf_cleanup(&got.body);
+    fake_server_stop(server);
+}
+
+/* Nobody asked for gzip: a bomb stays as small as it came. */
+static void what_is_compressed_is_not_expanded(void **state)
+{
+    (void)state;
+    static const char reply[] = OK_HEAD "Content-Encoding: gzip\r\nContent-Length: 22\r\n\r\n"
+                                        "\x1f\x8b\x08\0\0\0\0\0\0\x03\xab\xae\x05\0\x43\xbf\xa6\xa3\x02\0\0\0";
+    sb_guarded_answer got = SB_GUARDED_ANSWER_INIT;
+    SERVER(server, ca, {reply, 0, FAKE_KEEP, sizeof(reply) - 1});
+    assert_int_equal(fetch_allowed(server, &got, NULL), SB_OK);
+    assert_int_equal(got.body.len, 22);
+    assert_false(has(fake_server_request(server, 0), "Accept-Encoding"));
+    sb_buf_cleanup(&got.body);
+    fake_server_stop(server);
+}
+
 static void a_certificate_of_nobody_is_refused(void **state)
 {
     (void)state;
@@ -280,6 +319,8 @@ int main(void)
         cmocka_unit_test(plain_http_is_for_a_loopback_that_is_allowed),
         cmocka_unit_test(what_is_not_a_plain_200_is_refused),
         cmocka_unit_test(a_document_that_is_too_long_is_cut_off),
+        cmocka_unit_test(a_document_that_drips_is_given_up),
+        cmocka_unit_test(what_is_compressed_is_not_expanded),
         cmocka_unit_test(a_certificate_of_nobody_is_refused),
         cmocka_unit_test(what_is_everybodys_is_known),
         cmocka_unit_test(cache_control_says_how_long),
