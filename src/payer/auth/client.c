@@ -3,6 +3,7 @@
 #include "payer/auth/client.h"
 
 #include <pthread.h>
+#include <stdio.h>
 
 struct sb_clients {
     const sb_clients_ops *ops;
@@ -74,6 +75,7 @@ sb_status sb_client_new(const sb_client_spec *spec, sb_client **out, sb_error *e
     SB_TRY(check_scopes(&client->scopes, err));
     SB_TRY(copy_texts(client, spec, err));
     client->state = spec->state;
+    client->admission = spec->state == SB_CLIENT_PENDING ? SB_ADMISSION_NONE : spec->admission;
     client->profile = spec->profile;
     client->show_reasons = spec->show_reasons;
     client->tokens_per_minute = spec->tokens_per_minute;
@@ -82,6 +84,8 @@ sb_status sb_client_new(const sb_client_spec *spec, sb_client **out, sb_error *e
     client->has_registration = spec->registration_digest != NULL;
     if (spec->registration_digest)
         client->registration_digest = *spec->registration_digest;
+    client->self_changed = spec->self_changed;
+    client->registered_from = spec->registered_from;
     client->jwks = spec->jwks;
     *out = client;
     client = NULL;
@@ -108,20 +112,75 @@ sb_status sb_client_respec(const sb_client *client, char **scope, sb_client_spec
                             .contact = client->contact,
                             .jwks_url = client->jwks_url,
                             .state = client->state,
+                            .admission = client->admission,
                             .profile = client->profile,
                             .show_reasons = client->show_reasons,
                             .tokens_per_minute = client->tokens_per_minute,
                             .created_s = client->created_s,
                             .changed_s = client->changed_s,
-                            .registration_digest = client->has_registration ? &client->registration_digest : NULL};
+                            .registration_digest = client->has_registration ? &client->registration_digest : NULL,
+                            .self_changed = client->self_changed,
+                            .registered_from = client->registered_from};
     SB_TRY(copy_jwks(client, &out->jwks, err));
     out->scope = *scope = sb_buf_steal(&text);
     return SB_OK;
 }
 
+/* Kids are unique in a set. */
+static bool has_key(const sb_jwks *set, const sb_key *key)
+{
+    for (size_t i = 0; i < sb_jwks_count(set); i++) {
+        const sb_key *one = sb_jwks_at(set, i);
+        if (strcmp(sb_key_kid(one), sb_key_kid(key)) == 0)
+            return strcmp(sb_key_thumbprint(one), sb_key_thumbprint(key)) == 0 &&
+                   strcmp(sb_key_alg(one), sb_key_alg(key)) == 0;
+    }
+    return false;
+}
+
+static bool same_keys(const sb_client *client, const sb_client_spec *spec)
+{
+    if (client->jwks_url || spec->jwks_url)
+        return client->jwks_url && spec->jwks_url && strcmp(client->jwks_url, spec->jwks_url) == 0;
+    if (!client->jwks || !spec->jwks || sb_jwks_count(client->jwks) != sb_jwks_count(spec->jwks))
+        return false;
+    for (size_t i = 0; i < sb_jwks_count(spec->jwks); i++) {
+        if (!has_key(client->jwks, sb_jwks_at(spec->jwks, i)))
+            return false;
+    }
+    return true;
+}
+
+unsigned sb_client_differs(const sb_client *client, const sb_client_spec *spec)
+{
+    unsigned bits = same_keys(client, spec) ? 0 : SB_CLIENT_KEYS;
+    bits |= strcmp(client->name, spec->name ? spec->name : "") == 0 ? 0 : SB_CLIENT_NAME;
+    bits |= strcmp(client->contact, spec->contact ? spec->contact : "") == 0 ? 0 : SB_CLIENT_CONTACT;
+    return bits;
+}
+
+const char *sb_client_changes(unsigned bits, char out[SB_CLIENT_CHANGES_SIZE])
+{
+    static const char *const names[] = {"keys", "name", "contact"};
+    size_t len = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < SB_ARRAY_LEN(names); i++) {
+        if (bits & (1u << i))
+            len += (size_t)snprintf(out + len, SB_CLIENT_CHANGES_SIZE - len, "%s%s", len ? ", " : "", names[i]);
+    }
+    return out;
+}
+
+static const char *const admission_names[] = {
+    [SB_ADMISSION_PERSON] = "person", [SB_ADMISSION_ITSELF] = "itself", [SB_ADMISSION_NONE] = "none"};
 static const char *const state_names[] = {
     [SB_CLIENT_PENDING] = "pending", [SB_CLIENT_ACTIVE] = "active", [SB_CLIENT_SUSPENDED] = "suspended"};
 static const char *const profile_names[] = {[SB_PROFILE_SMART] = "smart", [SB_PROFILE_RFC7523BIS] = "rfc7523bis"};
+
+const char *sb_admission_name(sb_admission admission)
+{
+    return admission_names[admission];
+}
 
 const char *sb_client_state_name(sb_client_state state)
 {
@@ -142,6 +201,14 @@ static bool find_name(const char *const *names, size_t count, const char *text, 
         }
     }
     return false;
+}
+
+bool sb_admission_parse(const char *text, sb_admission *out)
+{
+    unsigned index = 0;
+    bool found = find_name(admission_names, SB_ARRAY_LEN(admission_names), text, &index);
+    *out = (sb_admission)index;
+    return found;
 }
 
 bool sb_client_state_parse(const char *text, sb_client_state *out)

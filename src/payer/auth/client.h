@@ -22,6 +22,18 @@ typedef enum sb_client_state {
     SB_CLIENT_SUSPENDED
 } sb_client_state;
 
+/* On whose word it came in. What a person confirmed (who is behind these keys) holds for nothing else: a client that
+ * then changes it by itself waits again. Where nobody confirmed anything, there is nothing to lose.   RFC 7592, KEY-07 */
+typedef enum sb_admission {
+    SB_ADMISSION_PERSON, /* an operator made or approved it */
+    SB_ADMISSION_ITSELF, /* by an initial access token, or where registration is open */
+    SB_ADMISSION_NONE,   /* it waits, and never came in as it is now */
+} sb_admission;
+
+/* What a person looks at before letting a client in; as bits. */
+enum { SB_CLIENT_KEYS = 1, SB_CLIENT_NAME = 2, SB_CLIENT_CONTACT = 4 };
+#define SB_CLIENT_CHANGES_SIZE 32 /* of all their names */
+
 /* What its assertions look like.                                                                            AUTH-04 */
 typedef enum sb_client_profile {
     SB_PROFILE_SMART,      /* SMART 2.2: aud holds the token URL (or the issuer), typ is JWT if it is there */
@@ -36,12 +48,15 @@ typedef struct sb_client {
     sb_jwks *jwks;    /* the registered set; NULL when there is a URL */
     sb_scopes scopes; /* what it may have at most                                                    TOK-08, EXP-06 */
     sb_client_state state;
+    sb_admission admission;
     sb_client_profile profile;
     bool show_reasons;          /* under onboarding: told on the wire why it was refused */
     unsigned tokens_per_minute; /* 0: as the server's configuration says */
     int64_t created_s, changed_s;
     bool has_registration; /* it may manage itself by the token of this digest                   RFC 7592 */
     sb_digest registration_digest;
+    unsigned self_changed;   /* waits again, for it changed this itself: SB_CLIENT_KEYS …; 0: it is new, or in */
+    int64_t registered_from; /* of whom registered it, sb_failures_network(); 0: not known */
     atomic_uint refs;
 } sb_client;
 
@@ -52,11 +67,14 @@ typedef struct sb_client_spec {
     sb_jwks *jwks;        /* this or jwks_url */
     const char *jwks_url; /* its form (https, host) is checked by who registers it */
     sb_client_state state;
+    sb_admission admission; /* of one that is pending: none, whatever stands here */
     sb_client_profile profile;
     bool show_reasons;
     unsigned tokens_per_minute;
     int64_t created_s, changed_s;
     const sb_digest *registration_digest; /* NULL: none */
+    unsigned self_changed;
+    int64_t registered_from;
 } sb_client_spec;
 
 /* SB_E_INVALID: an id that is empty, too long or not printable ASCII, a name or contact too long or with control
@@ -65,6 +83,13 @@ sb_status sb_client_new(const sb_client_spec *spec, sb_client **out, sb_error *e
 /* A client's spec again, to change something of it: texts are borrowed from the client, but *scope is the caller's to
  * free; jwks is a copy that sb_client_new() takes over (free it if that fails). */
 sb_status sb_client_respec(const sb_client *client, char **scope, sb_client_spec *out, sb_error *err);
+/* In what would this be another than the client, to a person who decides? Bits of SB_CLIENT_KEYS …; keys in another order
+ * are the same. */
+unsigned sb_client_differs(const sb_client *client, const sb_client_spec *spec);
+/* "keys, name" */
+const char *sb_client_changes(unsigned bits, char out[SB_CLIENT_CHANGES_SIZE]);
+const char *sb_admission_name(sb_admission admission); /* "person", "itself", "none" */
+bool sb_admission_parse(const char *text, sb_admission *out);
 const char *sb_client_state_name(sb_client_state state);       /* "pending" … */
 const char *sb_client_profile_name(sb_client_profile profile); /* "smart", "rfc7523bis" */
 bool sb_client_state_parse(const char *text, sb_client_state *out);

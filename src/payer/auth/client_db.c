@@ -31,7 +31,7 @@ typedef struct register_db {
 
 #define COLUMNS                                                                                                        \
     "id, state, name, contact, jwks, jwks_url, scope, profile, show_reasons, tokens_per_minute, registration_digest,"  \
-    " created_s, changed_s"
+    " created_s, changed_s, admission, self_changed, registered_from"
 
 /* Rows */
 
@@ -75,11 +75,14 @@ static sb_status read_client(sb_stmt *row, sb_client **out, sb_error *err)
                            .show_reasons = sb_stmt_i64(row, 8) != 0,
                            .tokens_per_minute = (unsigned)sb_stmt_i64(row, 9),
                            .created_s = sb_stmt_i64(row, 11),
-                           .changed_s = sb_stmt_i64(row, 12)};
+                           .changed_s = sb_stmt_i64(row, 12),
+                           .self_changed = (unsigned)sb_stmt_i64(row, 14),
+                           .registered_from = sb_stmt_i64(row, 15)};
     if (!sb_client_state_parse(sb_stmt_str(row, 1).ptr, &spec.state) ||
+        !sb_admission_parse(sb_stmt_str(row, 13).ptr, &spec.admission) ||
         !sb_client_profile_parse(sb_stmt_str(row, 7).ptr, &spec.profile))
-        return sb_error_set(err, SB_E_INVALID, "a client cannot be read", "its state or profile is not known",
-                            "use the smartbulk that wrote it");
+        return sb_error_set(err, SB_E_INVALID, "a client cannot be read",
+                            "its state, admission or profile is not known", "use the smartbulk that wrote it");
     if (registration.len == sizeof(digest.bytes)) {
         memcpy(digest.bytes, registration.ptr, sizeof(digest.bytes));
         spec.registration_digest = &digest;
@@ -94,7 +97,7 @@ static sb_status read_client(sb_stmt *row, sb_client **out, sb_error *err)
 
 static bool digest_row(sb_stmt *row, sb_digest *out)
 {
-    static const int texts[] = {0, 1, 2, 3, 4, 5, 6, 7, 10}, numbers[] = {8, 9, 11, 12}; /* of COLUMNS */
+    static const int texts[] = {0, 1, 2, 3, 4, 5, 6, 7, 10, 13}, numbers[] = {8, 9, 11, 12, 14, 15}; /* of COLUMNS */
     SB_AUTO(sb_buf) all = SB_BUF_INIT;
     for (size_t i = 0; i < SB_ARRAY_LEN(texts); i++) {
         sb_str text = sb_stmt_str(row, texts[i]);
@@ -270,6 +273,9 @@ static sb_status bind_client(sb_stmt *stmt, const sb_client *client, sb_error *e
     sb_stmt_bind_blob(stmt, 11, (sb_str){digest, digest ? sizeof(client->registration_digest.bytes) : 0});
     sb_stmt_bind_i64(stmt, 12, client->created_s);
     sb_stmt_bind_i64(stmt, 13, client->changed_s);
+    sb_stmt_bind_cstr(stmt, 14, sb_admission_name(client->admission));
+    sb_stmt_bind_i64(stmt, 15, client->self_changed);
+    sb_stmt_bind_i64(stmt, 16, client->registered_from);
     return SB_OK;
 }
 
@@ -295,7 +301,7 @@ static sb_status insert(sb_db *db, const void *subject, sb_error *err)
                             SB_CLIENT_DB_MAX);
     SB_TRY(sb_db_cached(db,
                         "INSERT INTO clients (" COLUMNS
-                        ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+                        ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
                         " ON CONFLICT (id) DO NOTHING",
                         &stmt, err));
     SB_TRY(bind_client(stmt, subject, err));
@@ -324,12 +330,12 @@ static sb_status update(sb_db *db, const void *subject, sb_error *err)
     SB_TRY(sb_db_cached(db,
                         "UPDATE clients SET state = ?2, name = ?3, contact = ?4, jwks = ?5, jwks_url = ?6, scope = ?7,"
                         " profile = ?8, show_reasons = ?9, tokens_per_minute = ?10, registration_digest = ?11,"
-                        " created_s = ?12, changed_s = ?13 WHERE id = ?1"
-                        " AND (?14 = '' OR (state = ?14 AND changed_s = ?15))",
+                        " created_s = ?12, changed_s = ?13, admission = ?14, self_changed = ?15,"
+                        " registered_from = ?16 WHERE id = ?1 AND (?17 = '' OR (state = ?17 AND changed_s = ?18))",
                         &stmt, err));
     SB_TRY(bind_client(stmt, r->client, err));
-    sb_stmt_bind_cstr(stmt, 14, r->was ? sb_client_state_name(r->was->state) : "");
-    sb_stmt_bind_i64(stmt, 15, r->was ? r->was->changed_s : 0);
+    sb_stmt_bind_cstr(stmt, 17, r->was ? sb_client_state_name(r->was->state) : "");
+    sb_stmt_bind_i64(stmt, 18, r->was ? r->was->changed_s : 0);
     SB_TRY(sb_stmt_run(stmt, err));
     if (sb_db_changes(db) == 0 && r->was)
         return sb_error_set(err, SB_E_BUSY, "the client cannot be changed", "somebody else changed it meanwhile",

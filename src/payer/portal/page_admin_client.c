@@ -92,6 +92,11 @@ static sb_status show(sb_turn *t, const sb_client *client, const sb_names *given
     SB_HTML(&t->html, "</div>");
     if (outcome->refused)
         sb_error_box(t, outcome->refused);
+    if (client->self_changed) {
+        char words[SB_CLIENT_CHANGES_SIZE];
+        sb_notice(t, SB_TONE_WARN, "It changed itself since it was approved: look at it anew",
+                  sb_client_changes(client->self_changed, words));
+    }
     SB_HTML(&t->html, "<div class=\"grid\">");
     SB_TRY(who(t, client, err));
     may_have(t, client, given);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* register_manage.c - /register/{id}: a client looks at, changes or ends its registration, by the token that it got when
- * it registered (RFC 7592). What was agreed is never widened by it: scope shrinks or stays, the state stays. A client
- * that is not there and one whose token is another are one answer.                                            KEY-07 */
+ * it registered (RFC 7592). What was agreed is never widened by it: scope shrinks or stays; and a client that a person let
+ * in, by its keys and its name, waits for a person again when it changes them. A client that is not there and one whose
+ * token is another are one answer.                                                                            KEY-07 */
+#include <stdio.h>
+
 #include "base/json.h"
 #include "payer/routes/register_internal.h"
 
@@ -60,8 +63,14 @@ static const char *check_update(const json_t *metadata, const sb_client *client)
     return NULL;
 }
 
-static sb_status replace(sb_service *service, const sb_client *was, sb_registration *registration, sb_client **out,
-                         sb_error *err)
+/* Does what changed end what a person confirmed? */
+static bool ends_approval(const sb_client *was, unsigned changed)
+{
+    return was->state == SB_CLIENT_ACTIVE && was->admission != SB_ADMISSION_ITSELF && changed != 0;
+}
+
+static sb_status replace(sb_service *service, const sb_client *was, sb_registration *registration, unsigned *changed,
+                         sb_client **out, sb_error *err)
 {
     int64_t now = service->o.clock->wall_s(service->o.clock->impl);
     sb_client_spec spec = {.id = was->id,
@@ -71,12 +80,20 @@ static sb_status replace(sb_service *service, const sb_client *was, sb_registrat
                            .jwks = registration->jwks,
                            .jwks_url = registration->jwks_url,
                            .state = was->state,
+                           .admission = was->admission,
                            .profile = was->profile,
                            .show_reasons = was->show_reasons,
                            .tokens_per_minute = was->tokens_per_minute,
                            .created_s = was->created_s,
                            .changed_s = SB_MAX(now, was->changed_s + 1), /* no two changes look like one */
-                           .registration_digest = &was->registration_digest};
+                           .registration_digest = &was->registration_digest,
+                           .self_changed = was->self_changed,
+                           .registered_from = was->registered_from};
+    *changed = sb_client_differs(was, &spec);
+    if (ends_approval(was, *changed))
+        spec.state = SB_CLIENT_PENDING;
+    if (spec.state != was->state || was->self_changed)
+        spec.self_changed |= *changed;
     SB_TRY(sb_client_new(&spec, out, err));
     registration->jwks = NULL; /* the client's now */
     return sb_clients_replace_if(service->o.clients, was, *out, err);
@@ -91,6 +108,16 @@ static bool may_change(const sb_client *client, sb_visit *visit, sb_answer *answ
     return false;
 }
 
+/* What the audit log is to know of it. */
+static void tell(sb_visit *visit, const sb_client *was, const sb_client *now, unsigned changed)
+{
+    char words[SB_CLIENT_CHANGES_SIZE];
+    visit->audit = changed & SB_CLIENT_KEYS ? "client.keys_changed" : "client.changed";
+    (void)snprintf(visit->detail, sizeof(visit->detail), "%s", sb_client_changes(changed, words));
+    if (now->state != was->state)
+        visit->reason = "registration_pending";
+}
+
 void sb_route_registration_put(sb_service *service, sb_server_request *request, sb_visit *visit, sb_answer *answer)
 {
     sb_error err = SB_ERROR_INIT;
@@ -99,6 +126,7 @@ void sb_route_registration_put(sb_service *service, sb_server_request *request, 
     SB_AUTO(sb_registration) registration = SB_REGISTRATION_INIT;
     SB_AUTOPTR(sb_client) was = NULL;
     SB_AUTOPTR(sb_client) client = NULL;
+    unsigned changed = 0;
     if (!open_registration(service, request, visit, &was, answer) || !may_change(was, visit, answer))
         return;
     if (!sb_scopes_format(&was->scopes, &scope)) {
@@ -109,12 +137,12 @@ void sb_route_registration_put(sb_service *service, sb_server_request *request, 
                           &registration, answer))
         return;
     const char *wrong = check_update(metadata, was);
-    sb_status status = wrong ? SB_E_INVALID : replace(service, was, &registration, &client, &err);
+    sb_status status = wrong ? SB_E_INVALID : replace(service, was, &registration, &changed, &client, &err);
     if (status != SB_OK) {
         sb_register_refuse(visit, answer, status, wrong ? wrong : err.why);
         return;
     }
-    visit->audit = "client.changed";
+    tell(visit, was, client, changed);
     answer_with(service, request, client, answer);
 }
 

@@ -151,6 +151,7 @@ sb_status sb_registration_keep(const sb_service *service, sb_registration *regis
                            .jwks = registration->jwks,
                            .jwks_url = registration->jwks_url,
                            .state = state,
+                           .admission = SB_ADMISSION_ITSELF, /* unless it waits */
                            .created_s = now,
                            .changed_s = now,
                            .registration_digest = token};

@@ -59,6 +59,12 @@ static const char *const migrations[] = {
      * the same id is another. */
     "CREATE TABLE portal_clients (client_id TEXT PRIMARY KEY, who TEXT NOT NULL, created_s BIGINT NOT NULL);"
     "CREATE INDEX portal_clients_who ON portal_clients (who);",
+    /* On whose word a client came in (person, itself, none), what it changed itself since (bits of auth/client.h), and the
+     * network it was registered from. Of those that are in already nobody knows any more: as if a person had looked. */
+    "ALTER TABLE clients ADD COLUMN admission TEXT NOT NULL DEFAULT 'person';"
+    "ALTER TABLE clients ADD COLUMN self_changed BIGINT NOT NULL DEFAULT 0;"
+    "ALTER TABLE clients ADD COLUMN registered_from BIGINT NOT NULL DEFAULT 0;"
+    "UPDATE clients SET admission = 'none' WHERE state = 'pending';",
     NULL,
 };
 

@@ -57,8 +57,8 @@ static void opt_out(setting *s, const char *patient)
 static void add_client(setting *s, const char *id)
 {
     SB_AUTOFREE sql =
-        sb_printf("INSERT INTO clients VALUES ('%s', 'active', '', '', NULL, NULL, 'system/*.rs', 'smart', "
-                  "0, 0, NULL, 0, 0)",
+        sb_printf("INSERT INTO clients (id, state, name, contact, scope, profile, show_reasons, tokens_per_minute,"
+                  " created_s, changed_s) VALUES ('%s', 'active', '', '', 'system/*.rs', 'smart', 0, 0, 0, 0)",
                   id);
     exec(s, sql);
 }

@@ -96,6 +96,9 @@ static void set_state(fixture *f, const char *id, sb_client_state state)
     assert_ok(sb_clients_find(f->clients, sb_str_from(id), &old, NULL));
     assert_ok(sb_client_respec(old, &scope, &spec, NULL));
     spec.state = state;
+    spec.admission = SB_ADMISSION_PERSON;
+    spec.self_changed = 0;
+    spec.changed_s++;
     assert_ok(sb_client_new(&spec, &new, NULL));
     assert_ok(sb_clients_replace(f->clients, new, NULL));
 }
@@ -342,6 +345,105 @@ static void a_change_never_widens_what_was_agreed(void **state)
     assert_int_equal(r.status, 403);
 }
 
+static unsigned bearer_status(fixture *f, const char *headers)
+{
+    SB_AUTO(reply) r = REPLY_INIT;
+    get(f, "/fhir/jobs/none", headers, &r); /* 404, to who may ask */
+    return r.status;
+}
+
+/* "Authorization: Bearer …" with a token for that client, signed with `other`; malloc'ed. */
+static char *bearer_of(fixture *f, const char *id)
+{
+    SB_AUTO(reply) r = REPLY_INIT;
+    forge by = forge_of(f, 2);
+    by.client_id = id;
+    SB_AUTOFREE assertion = forge_assertion(&by, NULL, NULL);
+    ask_token(f, assertion, "system/Patient.rs", &r);
+    assert_int_equal(r.status, 200);
+    SB_AUTOFREE token = reply_member(&r, "access_token");
+    return sb_printf("Authorization: Bearer %s\n", token);
+}
+
+static void expect_state(fixture *f, const char *id, sb_client_state state, unsigned self_changed)
+{
+    SB_AUTOPTR(sb_client) now = NULL;
+    assert_ok(sb_clients_find(f->clients, sb_str_from(id), &now, NULL));
+    assert_int_equal(now->state, state);
+    assert_int_equal(now->self_changed, self_changed);
+}
+
+#define METADATA "\"client_name\":\"An ACO\",\"contacts\":[\"it@aco.example\"],\"scope\":\"system/Patient.rs\""
+
+static void who_was_approved_and_changes_keys_or_name_waits_again(void **state)
+{
+    fixture *f = *state;
+    static const struct {
+        const char *patch;
+        unsigned changed;
+    } cases[] = {{"{" METADATA ",\"jwks\":null,\"jwks_uri\":\"" URL "\"}", SB_CLIENT_KEYS},
+                 {"{" METADATA ",\"client_name\":\"Another\"}", SB_CLIENT_NAME},
+                 {"{" METADATA ",\"contacts\":[\"mallory@rival.example\"]}", SB_CLIENT_CONTACT},
+                 {"{\"scope\":\"system/Patient.rs\"}", SB_CLIENT_NAME | SB_CLIENT_CONTACT}};
+    SB_AUTO(registered) it = {NULL, NULL, NULL};
+    use_mode(f, SB_REGISTRATION_PENDING);
+    register_one(f, "{" METADATA "}", &it);
+    for (size_t i = 0; i < SB_ARRAY_LEN(cases); i++) {
+        SB_AUTO(reply) r = REPLY_INIT;
+        assert_int_equal(put(f, &it, f->other, "{" METADATA "}", &r), 200); /* back to what it was */
+        set_state(f, it.id, SB_CLIENT_ACTIVE);
+        SB_AUTOFREE bearer = bearer_of(f, it.id);
+        assert_int_equal(bearer_status(f, bearer), 404);
+        assert_int_equal(put(f, &it, f->other, cases[i].patch, &r), 200);
+        assert_string_equal(f->reason, "registration_pending");
+        SB_AUTOFREE says = reply_member(&r, "client_state");
+        assert_string_equal(says, "pending");
+        expect_state(f, it.id, SB_CLIENT_PENDING, cases[i].changed);
+        assert_int_equal(bearer_status(f, bearer), 401);
+        assert_int_equal(token_status(f, it.id), 401);
+        assert_string_equal(f->reason, "client_pending");
+    }
+}
+
+static void keys_that_are_swapped_after_the_approval_get_no_token(void **state)
+{
+    fixture *f = *state;
+    SB_AUTO(reply) r = REPLY_INIT;
+    SB_AUTO(registered) it = {NULL, NULL, NULL};
+    use_mode(f, SB_REGISTRATION_OPEN); /* what a person confirmed is so, however others come in */
+    register_one(f, NULL, &it);
+    set_state(f, it.id, SB_CLIENT_ACTIVE);
+    assert_int_equal(put(f, &it, f->rsa, NULL, &r), 200);
+    expect_state(f, it.id, SB_CLIENT_PENDING, SB_CLIENT_KEYS);
+    assert_int_equal(put(f, &it, f->other, "{\"client_name\":\"x\"}", &r), 200); /* and what it changes is all told */
+    expect_state(f, it.id, SB_CLIENT_PENDING, SB_CLIENT_KEYS | SB_CLIENT_NAME);
+}
+
+static void who_was_approved_and_changes_nothing_that_was_looked_at_stays(void **state)
+{
+    fixture *f = *state;
+    SB_AUTO(reply) r = REPLY_INIT;
+    SB_AUTO(registered) it = {NULL, NULL, NULL};
+    use_mode(f, SB_REGISTRATION_PENDING);
+    register_one(f, "{\"scope\":\"system/Patient.rs system/Coverage.rs\"}", &it);
+    set_state(f, it.id, SB_CLIENT_ACTIVE);
+    assert_int_equal(put(f, &it, f->other, NULL, &r), 200);
+    assert_int_equal(put(f, &it, f->other, "{\"scope\":\"system/Patient.rs\"}", &r), 200);
+    expect_state(f, it.id, SB_CLIENT_ACTIVE, 0);
+    assert_int_equal(token_status(f, it.id), 200);
+}
+
+static void whom_nobody_looked_at_changes_its_keys_and_stays(void **state)
+{
+    fixture *f = *state;
+    SB_AUTO(reply) r = REPLY_INIT;
+    SB_AUTO(registered) it = {NULL, NULL, NULL};
+    use_mode(f, SB_REGISTRATION_OPEN);
+    register_one(f, NULL, &it);
+    assert_int_equal(put(f, &it, f->rsa, NULL, &r), 200);
+    expect_state(f, it.id, SB_CLIENT_ACTIVE, 0);
+}
+
 static void what_the_server_said_is_not_sent_back(void **state)
 {
     fixture *f = *state;
@@ -411,6 +513,10 @@ int main(void)
         WITH_WEB(a_url_or_a_set_that_makes_no_sense_is_refused),
         WITH_WEB(a_client_reads_changes_and_ends_its_registration),
         WITH_WEB(a_change_never_widens_what_was_agreed),
+        WITH_WEB(who_was_approved_and_changes_keys_or_name_waits_again),
+        WITH_WEB(keys_that_are_swapped_after_the_approval_get_no_token),
+        WITH_WEB(who_was_approved_and_changes_nothing_that_was_looked_at_stays),
+        WITH_WEB(whom_nobody_looked_at_changes_its_keys_and_stays),
         WITH_WEB(what_the_server_said_is_not_sent_back),
         WITH_WEB(another_clients_registration_is_not_there),
         WITH_WEB(a_change_does_not_undo_a_suspension),
