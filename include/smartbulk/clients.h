@@ -38,16 +38,17 @@ SB_PUBLIC void sb_register_free(sb_register *reg);                    /* NULL is
 SB_PUBLIC const char *sb_register_audit_file(const sb_register *reg); /* NULL: changes are in no audit log */
 
 typedef struct sb_client_key {
-    const char *kid, *alg, *kind; /* kind is for people: "EC P-384" */
+    const char *kid, *alg, *kind; /* kid: as its owner chose it; kind is for people: "EC P-384" */
+    const char *thumbprint;       /* RFC 7638, SHA-256: stands for this key and no other                       KEY-04 */
 } sb_client_key;
 
-/* One client. Borrowed for the call; texts are never NULL but jwks_url. */
+/* One client. Borrowed for the call; texts are never NULL but where it says so. */
 typedef struct sb_client_info {
     const char *id, *name, *contact;
     const char *state;    /* "pending", "active" or "suspended" */
     const char *profile;  /* "smart" or "rfc7523bis"                                                         AUTH-04 */
     const char *scope;    /* what it may have at most */
-    const char *jwks_url; /* NULL: the keys were registered themselves */
+    const char *jwks_url; /* NULL: the keys were registered themselves; else whoever answers there is believed */
     const sb_client_key *keys;
     size_t key_count;
     const char *const *groups; /* ids of the rosters it may use; "*" for all */
@@ -55,6 +56,9 @@ typedef struct sb_client_info {
     bool show_reasons;
     unsigned tokens_per_minute; /* 0: as the configuration says */
     int64_t created_s, changed_s;
+    bool manages_itself; /* somebody has a token to change its registration by                           RFC 7592 */
+    const char
+        *changed_itself; /* it waits again, for it changed this since it was approved: "keys, name"; NULL: not so */
 } sb_client_info;
 
 /* Anything but SB_OK ends it, and is returned. */
@@ -69,12 +73,13 @@ SB_PUBLIC sb_status sb_register_show(sb_register *reg, const char *id, sb_client
 /* A client as it is to be. NULL leaves what is there; in a new one, the default. */
 typedef struct sb_client_change {
     const char *name, *contact;
-    const char *scope;                     /* default: all types, read only */
-    const char *profile;                   /* default: smart */
-    const sb_jwks *jwks;                   /* these keys, and no others, in place of keys or URL; or … */
-    const char *jwks_url;                  /* … this URL, https */
-    int show_reasons;                      /* 0, 1; < 0: as it is */
-    int64_t tokens_per_minute;             /* < 0: as it is */
+    const char *scope;         /* default: all types, read only */
+    const char *profile;       /* default: smart */
+    const sb_jwks *jwks;       /* these keys, and no others, in place of keys or URL; or … */
+    const char *jwks_url;      /* … this URL, https */
+    bool keep_registration;    /* with other keys: who could change the registration still can        RFC 7592 */
+    int show_reasons;          /* 0, 1; < 0: as it is */
+    int64_t tokens_per_minute; /* < 0: as it is */
     const char *const *give, *const *take; /* rosters, NULL-terminated */
 } sb_client_change;
 
@@ -90,9 +95,22 @@ SB_PUBLIC sb_status sb_register_add(sb_register *reg, const char *id, const sb_c
 /* SB_E_NOT_FOUND too: no such client. Rosters to be taken that it has not got are SB_E_NOT_FOUND. */
 SB_PUBLIC sb_status sb_register_change(sb_register *reg, const char *id, const sb_client_change *change, sb_error *err);
 
-/* From pending or suspended to active; suspended: its tokens end at once, its exports stay. What is so already stays so. */
-SB_PUBLIC sb_status sb_register_approve(sb_register *reg, const char *id, sb_error *err);
+/* What somebody looked at, and let its owner confirm by another way than the registration. */
+typedef struct sb_client_seen {
+    const char *const *thumbprints; /* of all its keys, NULL-terminated; or … */
+    const char *jwks_url;           /* … where they are */
+} sb_client_seen;
+
+/* From pending or suspended to active, with these changes made at once (NULL: none). What is so already stays so.
+ * `seen` NULL is for a client that came in before and was suspended; of one that registered itself, or changed itself
+ * since, only what was seen is let in: SB_E_USAGE, nothing is said to have been seen; SB_E_INVALID, its keys are others. */
+SB_PUBLIC sb_status sb_register_approve(sb_register *reg, const char *id, const sb_client_change *change,
+                                        const sb_client_seen *seen, sb_error *err);
+/* Its tokens end at once, its exports stay. */
 SB_PUBLIC sb_status sb_register_suspend(sb_register *reg, const char *id, sb_error *err);
 SB_PUBLIC sb_status sb_register_remove(sb_register *reg, const char *id, sb_error *err); /* with its tokens */
+/* All that registered themselves this long ago, or longer, and never were approved. *count: how many were removed, also
+ * on failure. */
+SB_PUBLIC sb_status sb_register_remove_pending(sb_register *reg, int64_t older_than_s, size_t *count, sb_error *err);
 
 #endif

@@ -13,6 +13,8 @@
 #include "suggest.h"
 
 #define TOKENS_PER_MINUTE_MAX 1000000
+#define DAYS_MAX              36500 /* a century */
+#define DAY_S                 86400
 
 static const char help_all[] =
     "Example: smartbulk clients add --config serve.yaml --id acme --jwks acme-public.json --group acme-roster\n"
@@ -27,12 +29,18 @@ static const char help_all[] =
     "       smartbulk clients set [OPTION]... ID         change scope, rosters, limits\n"
     "       smartbulk clients rotate [OPTION]... ID      other keys: those of the file or URL, and no others\n"
     "       smartbulk clients remove [OPTION]... ID      forget it, with its tokens\n"
+    "       smartbulk clients remove [OPTION]... --pending --older-than DAYS\n"
+    "                                                    all that wait for so long, and never were approved\n"
     "\n"
     "Which register:\n"
     "      --config FILE            what serve runs by; or\n"
     "      --database WHERE         its database: a file, or postgresql://...\n"
     "      --audit FILE             the audit log to write what is changed into (default with --config: its audit\n"
     "                               log's name and .commands)\n"
+    "\n"
+    "Of one that registered itself, to approve it, what its people told you by another way:\n"
+    "      --thumbprint T           of its key; one for each key that it has\n"
+    "      --keys-at URL            or where its keys are, if it registered a URL\n"
     "\n"
     "Of a client:\n"
     "      --jwks FILE              its public keys: a JWK Set, a JWK or PEM\n"
@@ -44,6 +52,7 @@ static const char help_all[] =
     "      --profile NAME           of its assertions: smart (default) or rfc7523bis\n"
     "      --tokens-per-minute N    0: as the configuration says\n"
     "      --show-reasons, --hide-reasons   tell it on the wire why it is refused, while it is set up; or no longer\n"
+    "      --keep-registration      (rotate) who registered it can still change it, by its token\n"
     "      --id ID                  (add) default: one is drawn\n"
     "      --state STATE            (list) pending, active or suspended\n"
     "      --json                   JSON objects on stdout, and errors as JSON\n"
@@ -67,6 +76,11 @@ enum {
     OPT_HIDE_REASONS,
     OPT_ID,
     OPT_STATE,
+    OPT_THUMBPRINT,
+    OPT_KEYS_AT,
+    OPT_KEEP_REGISTRATION,
+    OPT_PENDING,
+    OPT_OLDER_THAN,
     OPT_JSON
 };
 
@@ -87,11 +101,28 @@ static const struct option long_options[] = {{"help", no_argument, NULL, 'h'},
                                              {"hide-reasons", no_argument, NULL, OPT_HIDE_REASONS},
                                              {"id", required_argument, NULL, OPT_ID},
                                              {"state", required_argument, NULL, OPT_STATE},
+                                             {"thumbprint", required_argument, NULL, OPT_THUMBPRINT},
+                                             {"keys-at", required_argument, NULL, OPT_KEYS_AT},
+                                             {"keep-registration", no_argument, NULL, OPT_KEEP_REGISTRATION},
+                                             {"pending", no_argument, NULL, OPT_PENDING},
+                                             {"older-than", required_argument, NULL, OPT_OLDER_THAN},
                                              {"json", no_argument, NULL, OPT_JSON},
                                              {NULL, 0, NULL, 0}};
 
 /* What each part takes: of options about a client, and an ID. */
-enum { KEYS = 1, WORDS = 2, GIVE = 4, TAKE = 8, NEW = 16, STATE = 32, ID = 64, LOOKS = 128 };
+enum {
+    KEYS = 1,
+    WORDS = 2,
+    GIVE = 4,
+    TAKE = 8,
+    NEW = 16,
+    STATE = 32,
+    ID = 64,
+    LOOKS = 128,
+    SEEN = 256,
+    KEEP = 512,
+    MANY = 1024
+};
 
 typedef struct clients_args clients_args;
 typedef sb_status clients_run(sb_register *reg, clients_args *a, sb_error *err);
@@ -107,9 +138,11 @@ struct clients_args {
     const part *part;
     sb_register_options open;
     sb_client_change change;
-    string_list give, take;
+    string_list give, take, thumbprints;
+    sb_client_seen seen;
     const char *id, *state, *jwks_file;
-    bool json;
+    bool pending, has_days, json;
+    uint64_t days;
 };
 
 /* The command line */
@@ -128,6 +161,14 @@ static unsigned needs(int option)
         return NEW;
     case OPT_STATE:
         return STATE;
+    case OPT_THUMBPRINT:
+    case OPT_KEYS_AT:
+        return SEEN;
+    case OPT_KEEP_REGISTRATION:
+        return KEEP;
+    case OPT_PENDING:
+    case OPT_OLDER_THAN:
+        return MANY;
     case OPT_SCOPE:
     case OPT_NAME:
     case OPT_CONTACT:
@@ -143,7 +184,8 @@ static unsigned needs(int option)
 
 static bool take_list(int option, clients_args *a)
 {
-    return option == OPT_GROUP ? list_add(&a->give, optarg) : list_add(&a->take, optarg);
+    string_list *list = option == OPT_GROUP ? &a->give : option == OPT_NO_GROUP ? &a->take : &a->thumbprints;
+    return list_add(list, optarg);
 }
 
 /* Options that are a text, and where it goes. */
@@ -172,6 +214,8 @@ static const char **text_of(int option, clients_args *a)
         return &a->id;
     case OPT_STATE:
         return &a->state;
+    case OPT_KEYS_AT:
+        return &a->seen.jwks_url;
     default:
         return NULL;
     }
@@ -192,6 +236,7 @@ static int take(clients_args *a, const char *command, int option, char **argv)
     switch (option) {
     case OPT_GROUP:
     case OPT_NO_GROUP:
+    case OPT_THUMBPRINT:
         return take_list(option, a) ? 0 : cli_usage(command, "out of memory");
     case OPT_TOKENS:
         if (!number_read(optarg, TOKENS_PER_MINUTE_MAX, &number))
@@ -203,6 +248,17 @@ static int take(clients_args *a, const char *command, int option, char **argv)
     case OPT_HIDE_REASONS:
         a->change.show_reasons = option == OPT_SHOW_REASONS;
         return 0;
+    case OPT_KEEP_REGISTRATION:
+        a->change.keep_registration = true;
+        return 0;
+    case OPT_PENDING:
+        a->pending = true;
+        return 0;
+    case OPT_OLDER_THAN:
+        a->has_days = number_read(optarg, DAYS_MAX, &a->days);
+        return a->has_days
+                   ? 0
+                   : cli_usage(command, "--older-than takes days, a number up to %d, not '%s'", DAYS_MAX, optarg);
     case OPT_JSON:
         a->json = true;
         return 0;
@@ -213,7 +269,7 @@ static int take(clients_args *a, const char *command, int option, char **argv)
 
 static int check(clients_args *a, const char *command, int argc, char **argv)
 {
-    bool takes_id = a->part->takes & ID;
+    bool takes_id = a->part->takes & ID && !a->pending;
     if (!a->open.config == !a->open.database)
         return cli_usage(command, "which register? Give --config or --database");
     if (takes_id && optind >= argc)
@@ -222,8 +278,13 @@ static int check(clients_args *a, const char *command, int argc, char **argv)
         return cli_usage(command, "what is '%s'?", argv[optind + (takes_id ? 1 : 0)]);
     if ((a->part->takes & KEYS) && !a->jwks_file == !a->change.jwks_url)
         return cli_usage(command, "its keys: give --jwks or --jwks-url");
+    if (a->pending != a->has_days)
+        return cli_usage(command, "those that wait, and for how long? Give --pending and --older-than");
+    if (a->thumbprints.len > 0 && a->seen.jwks_url)
+        return cli_usage(command, "its keys are at a URL, or they are not: give --thumbprint or --keys-at");
     if (takes_id)
         a->id = argv[optind];
+    a->seen.thumbprints = list_view(&a->thumbprints);
     a->change.give = list_view(&a->give);
     a->change.take = list_view(&a->take);
     return 0;
@@ -298,11 +359,10 @@ static sb_status run_change(sb_register *reg, clients_args *a, sb_error *err)
     return sb_register_change(reg, a->id, &a->change, err);
 }
 
-/* Rosters first: who is let in has what was agreed from the first moment. */
 static sb_status run_approve(sb_register *reg, clients_args *a, sb_error *err)
 {
-    sb_status status = changes_something(a) ? sb_register_change(reg, a->id, &a->change, err) : SB_OK;
-    return status == SB_OK ? sb_register_approve(reg, a->id, err) : status;
+    bool seen = a->seen.thumbprints || a->seen.jwks_url;
+    return sb_register_approve(reg, a->id, changes_something(a) ? &a->change : NULL, seen ? &a->seen : NULL, err);
 }
 
 static sb_status run_suspend(sb_register *reg, clients_args *a, sb_error *err)
@@ -312,17 +372,25 @@ static sb_status run_suspend(sb_register *reg, clients_args *a, sb_error *err)
 
 static sb_status run_remove(sb_register *reg, clients_args *a, sb_error *err)
 {
-    return sb_register_remove(reg, a->id, err);
+    size_t count = 0;
+    if (!a->pending)
+        return sb_register_remove(reg, a->id, err);
+    sb_status status = sb_register_remove_pending(reg, (int64_t)a->days * DAY_S, &count, err);
+    if (a->json)
+        (void)printf("{\"removed\":%zu}\n", count);
+    else
+        (void)printf("%zu %s removed\n", count, count == 1 ? "client was" : "clients were");
+    return status;
 }
 
 static const part parts[] = {{"list", run_list, STATE | LOOKS, NULL},
                              {"show", run_show, ID | LOOKS, NULL},
                              {"add", run_add, KEYS | WORDS | GIVE | NEW, NULL},
-                             {"approve", run_approve, WORDS | GIVE | ID, "is active"},
+                             {"approve", run_approve, WORDS | GIVE | ID | SEEN, "is active"},
                              {"suspend", run_suspend, ID, "is suspended; it has no token any more"},
                              {"set", run_change, WORDS | GIVE | TAKE | ID, "is changed"},
-                             {"rotate", run_change, KEYS | ID, "has these keys from now on, and no others"},
-                             {"remove", run_remove, ID, "is removed, with its tokens"}};
+                             {"rotate", run_change, KEYS | ID | KEEP, "has these keys from now on, and no others"},
+                             {"remove", run_remove, ID | MANY, "is removed, with its tokens"}};
 #define PARTS (sizeof(parts) / sizeof(parts[0]))
 
 static sb_status read_keys(clients_args *a, sb_jwks **out, sb_error *err)
@@ -350,7 +418,7 @@ static int run(clients_args *a)
         status = sb_register_open(&a->open, &reg, &err);
     if (status == SB_OK)
         status = a->part->run(reg, a, &err);
-    if (status == SB_OK && a->part->done && !a->json)
+    if (status == SB_OK && a->part->done && !a->pending && !a->json)
         (void)printf("%s %s\n", a->id, a->part->done);
     if (status == SB_OK && !a->open.read_only && !sb_register_audit_file(reg))
         (void)fprintf(stderr,
@@ -380,6 +448,7 @@ int cmd_clients(int argc, char **argv)
             code = run(&a);
         list_free(&a.give);
         list_free(&a.take);
+        list_free(&a.thumbprints);
         return code;
     }
     const char *meant = suggest(argv[1], names, PARTS);

@@ -54,7 +54,8 @@ class Partner:
             "grant_types": ["client_credentials"], "token_endpoint_auth_method": "private_key_jwt",
             "scope": scope}).encode(), {"Content-Type": "application/json", **(registration or {})})
         assert answer.status == 201, answer.body
-        self.client_id = answer.json()["client_id"]
+        self.registration = answer.json()
+        self.client_id = self.registration["client_id"]
         if hasattr(server, "config") and groups:  # a payer that is in earnest gives nobody anything by itself
             given = [word for group in groups for word in ("--group", group)]
             t.run("clients", "set", "--config", server.config, *given, self.client_id)
@@ -72,6 +73,16 @@ class Partner:
         if token:
             names["Authorization"] = f"Bearer {token}"
         return self.send(method, path if "://" in path else self.server.url + path, body, names)
+
+    def thumbprint(self):
+        """As its people would read it out."""
+        return jose("jwk", "thp", "-a", "S256", "-i", self.key_file).strip()
+
+    def change_registration(self, **changes):
+        metadata = {name: self.registration[name] for name in ("client_id", "client_name", "scope", "jwks")}
+        return self.send("PUT", self.registration["registration_client_uri"], json.dumps({**metadata, **changes}).encode(),
+                         {"Content-Type": "application/json",
+                          "Authorization": f"Bearer {self.registration['registration_access_token']}"})
 
     def claims(self, **changes):
         now = int(time.time())

@@ -161,10 +161,12 @@ def test_clients_rosters_exports_and_events_are_administered(t):
     wait_until(lambda: admin.ask("GET", f"/clients/{partner.client_id}")[2]["name"] == "another", "the change")
     assert admin.status("POST", f"/clients/{partner.client_id}/approve", If_Match=headers["ETag"]) == 412, "not what was looked at"
     assert waits["version"] == headers["ETag"] != (now := admin.ask("GET", f"/clients/{partner.client_id}")[2]["version"])
+    assert admin.status("POST", f"/clients/{partner.client_id}/approve") == 428, "nothing was looked at"
     assert admin.status("POST", f"/clients/{partner.client_id}/approve", If_Match=now) == 204
     assert admin.status("POST", f"/clients/{partner.client_id}/approve") == 204
     shown = admin.ask("GET", f"/clients/{partner.client_id}")[2]
     assert shown["state"] == "active" and shown["groups"] == ["*"] and shown["keys"][0]["alg"] == "ES384", shown
+    assert shown["keys"][0]["thumbprint"] == partner.thumbprint() and shown["managesItself"] is True, shown
     token = partner.token()
     partner.export(token)
     exports = admin.ask("GET", "/exports")[2]["exports"]

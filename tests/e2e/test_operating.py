@@ -113,3 +113,57 @@ def test_a_client_rotates_its_keys_by_its_operator(t):
     wait_until(lambda: partner.ask_token(partner.assertion()).status == 401, "its old key to be no good")
     shown = json.loads(clients(t, serve, "show", partner.client_id, "--json").out)
     assert [key["kid"] for key in shown["keys"]] != [partner.kid], shown
+
+
+def test_whose_keys_were_confirmed_cannot_put_others_there_afterwards(t):
+    write_claims(t)
+    serve = Serve(t, audit=AUDIT, auth={"registration": "pending"})
+    aco, mallory = Partner(t, serve), Partner(t, serve, groups=())  # mallory's own is there for its keys alone
+    theirs = {"keys": [aco.public]}
+    posed = json.loads(clients(t, serve, "show", "--json", mallory.client_id).out)
+    assert mallory.change_registration(client_name="ACO North", jwks=theirs).status == 200
+    refused = clients(t, serve, "approve", "--group", "*", "--thumbprint", posed["keys"][0]["thumbprint"], mallory.client_id, code=1)
+    assert "not exactly these" in refused.err, refused.err
+    assert "it registered itself" in clients(t, serve, "approve", "--group", "*", mallory.client_id, code=2).err
+    shown = clients(t, serve, "show", mallory.client_id).out
+    assert f"thumbprint   {aco.thumbprint()}\n" in shown and "rosters      none" in shown, shown
+    assert f"  thumbprint {aco.thumbprint()}\n" in clients(t, serve, "list", "--state", "pending").out
+    clients(t, serve, "approve", "--group", "*", "--thumbprint", aco.thumbprint(), mallory.client_id)
+    as_aco = mallory.key_file
+    mallory.key_file = aco.key_file
+    wait_until(lambda: mallory.ask_token(mallory.assertion()).status == 200, "it to be let in")
+    token = mallory.token()
+    mallory.key_file = as_aco
+    answer = mallory.change_registration(client_name="ACO North", jwks={"keys": [mallory.public]})
+    assert answer.status == 200 and answer.json()["client_state"] == "pending", answer.body
+    assert mallory.ask_token(mallory.assertion()).status == 401 and mallory.ask("GET", "/Group", token).status == 401
+    told = [event for event in events(t) if event["event"] == "client.keys_changed"]
+    assert [event["detail"] for event in told] == ["keys, name", "keys"], told
+    assert (told[1]["client"], told[1]["reason"]) == (mallory.client_id, "registration_pending"), told
+    waits = json.loads(clients(t, serve, "show", "--json", mallory.client_id).out)
+    assert (waits["state"], waits["changedItself"]) == ("pending", "keys"), waits
+    assert "approved" in clients(t, serve, "show", mallory.client_id).out
+
+
+def test_after_a_rotation_nobody_puts_the_old_keys_back(t):
+    write_claims(t)
+    serve = Serve(t)
+    keeps, ends = Partner(t, serve), Partner(t, serve)
+    t.key("next.jwk")
+    (t.dir / "next.json").write_text(t.run("key", "jwks", t.dir / "keys/next.jwk").out)
+    clients(t, serve, "rotate", ends.client_id, "--jwks", t.dir / "next.json")
+    clients(t, serve, "rotate", "--keep-registration", keeps.client_id, "--jwks", t.dir / "next.json")
+    wait_until(lambda: ends.change_registration().status == 401, "the token to end")
+    answer = keeps.change_registration()
+    assert answer.status == 200 and answer.json()["client_state"] == "pending", answer.body  # the operator's keys go
+
+
+def test_those_who_wait_for_too_long_are_removed_at_once(t):
+    write_claims(t)
+    serve = Serve(t, auth={"registration": "pending"})
+    waits = Partner(t, serve, groups=())
+    assert clients(t, serve, "remove", "--pending", "--older-than", "1").out == "0 clients were removed\n"
+    assert json.loads(clients(t, serve, "remove", "--json", "--pending", "--older-than", "0").out) == {"removed": 1}
+    clients(t, serve, "show", waits.client_id, code=1)
+    for odd in (["--pending"], ["--older-than", "1"], ["--pending", "--older-than", "x"], ["--pending", "--older-than", "1", "id"]):
+        clients(t, serve, "remove", *odd, code=2)

@@ -95,7 +95,8 @@ def test_a_partner_registers_with_a_key_set_and_gets_tokens_once_approved(g):
     g.see("Acme ACO, claims import", "Waits for approval", "token", keys["keys"][0]["kid"])
     g.pictures("client-pending")
     client_id = g.browser.run("new URL(location.href).searchParams.get('id')")
-    g.t.run("clients", "approve", "--config", g.serve.config, "--group", "*", client_id)
+    thumbprint = json.loads(g.t.run("key", "show", "--json", path).out)[0]["thumbprint"]
+    g.t.run("clients", "approve", "--config", g.serve.config, "--group", "*", "--thumbprint", thumbprint, client_id)
     g.open(f"/client?id={client_id}")
     g.see("It may ask for tokens")
     g.open("/clients")

@@ -38,7 +38,7 @@ class Desk:
     def partner(self, approved=False, groups=("roster-7",), **settings):
         partner = Partner(self.t, self.serve, groups=groups if approved else (), **settings)
         if approved:
-            self.t.run("clients", "approve", "--config", self.serve.config, partner.client_id)
+            self.t.run("clients", "approve", "--config", self.serve.config, "--thumbprint", partner.thumbprint(), partner.client_id)
         return partner
 
     def sign_in(self, who=OPS, *options):

@@ -37,8 +37,9 @@ static json_t *keys_of(const sb_client_info *c)
 {
     json_t *list = json_array();
     for (size_t i = 0; list && i < c->key_count; i++)
-        (void)json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s}", "kid", c->keys[i].kid, "alg", c->keys[i].alg, "kind", c->keys[i].kind));
+        (void)json_array_append_new(list,
+                                    json_pack("{s:s, s:s, s:s, s:s}", "kid", c->keys[i].kid, "alg", c->keys[i].alg,
+                                              "kind", c->keys[i].kind, "thumbprint", c->keys[i].thumbprint));
     return list;
 }
 
@@ -57,12 +58,12 @@ static sb_status add_client(void *impl, const sb_client_info *c, sb_error *err)
     tag_of(c->changed_s, version);
     SB_AUTOJSON keys = keys_of(c);
     SB_AUTOJSON groups = groups_of(c);
-    json_t *object =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s?, s:O, s:O, s:b, s:i, s:s, s:s, s:s}", "id", c->id, "state",
-                  c->state, "name", c->name, "contact", c->contact, "scope", c->scope, "profile", c->profile, "jwksUrl",
-                  c->jwks_url, "keys", keys, "groups", groups, "showReasons", (int)c->show_reasons, "tokensPerMinute",
-                  (int)c->tokens_per_minute, "created", instant(c->created_s, created), "changed",
-                  instant(c->changed_s, changed), "version", version);
+    json_t *object = json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s?, s:O, s:O, s:b, s:i, s:s, s:s, s:b, s:s?, s:s}", "id", c->id, "state",
+        c->state, "name", c->name, "contact", c->contact, "scope", c->scope, "profile", c->profile, "jwksUrl",
+        c->jwks_url, "keys", keys, "groups", groups, "showReasons", (int)c->show_reasons, "tokensPerMinute",
+        (int)c->tokens_per_minute, "created", instant(c->created_s, created), "changed", instant(c->changed_s, changed),
+        "managesItself", (int)c->manages_itself, "changedItself", c->changed_itself, "version", version);
     return object && json_array_append_new(impl, object) == 0 ? SB_OK : sb_error_nomem(err);
 }
 
@@ -115,6 +116,20 @@ static bool is_seen(void *impl, const sb_client *client)
     return sb_str_eq(sb_server_header_first(t->request, "If-Match"), sb_str_from(tag));
 }
 
+/* Without If-Match: one that came in before, and was suspended. */
+static void approve_again(sb_admin_turn *t)
+{
+    SB_AUTOPTR(sb_register) reg = NULL;
+    sb_error err = SB_ERROR_INIT;
+    const char *id = t->request->target.segments[1].ptr;
+    if (open_register(t, &reg, &err) == SB_OK && sb_register_approve(reg, id, NULL, NULL, &err) == SB_OK)
+        t->answer->status = 204;
+    else if (err.code == SB_E_USAGE)
+        sb_admin_refuse(t, 428, "not_looked_at", "it registered itself: say what was looked at, by If-Match");
+    else
+        sb_admin_error(t, &err);
+}
+
 /* With If-Match only what was looked at: one that waits may change itself meanwhile, keys and all. */
 void sb_admin_approve(sb_admin_turn *t)
 {
@@ -122,10 +137,10 @@ void sb_admin_approve(sb_admin_turn *t)
     sb_error err = SB_ERROR_INIT;
     const char *id = t->request->target.segments[1].ptr;
     if (sb_server_header_count(t->request, "If-Match") == 0) {
-        change(t, sb_register_approve);
+        approve_again(t);
         return;
     }
-    if (open_register(t, &reg, &err) == SB_OK && sb_register_approve_seen(reg, id, is_seen, t, &err) == SB_OK)
+    if (open_register(t, &reg, &err) == SB_OK && sb_register_approve_seen(reg, id, NULL, is_seen, t, &err) == SB_OK)
         t->answer->status = 204;
     else if (err.code == SB_E_BUSY)
         sb_admin_refuse(t, 412, "changed_meanwhile", "the client was changed since: look at it again");

@@ -290,7 +290,12 @@ sb_status sb_clients_replace_if(sb_clients *clients, const sb_client *was, sb_cl
 
 sb_status sb_clients_remove(sb_clients *clients, sb_str id, sb_error *err)
 {
-    return clients->ops->remove(clients->impl, id, err);
+    return clients->ops->remove(clients->impl, NULL, id, err);
+}
+
+sb_status sb_clients_remove_if(sb_clients *clients, const sb_client *was, sb_error *err)
+{
+    return clients->ops->remove(clients->impl, was, sb_str_from(was->id), err);
 }
 
 sb_status sb_clients_each(sb_clients *clients, sb_client_visit *visit, void *context, sb_error *err)
@@ -395,6 +400,11 @@ static sb_status was_changed(sb_error *err)
                         "look at it again");
 }
 
+static bool is_as_it_was(const sb_client *was, const sb_client *now)
+{
+    return !was || (was->state == now->state && was->changed_s == now->changed_s);
+}
+
 static sb_status memory_replace(void *impl, const sb_client *was, sb_client *client, sb_error *err)
 {
     memory *m = impl;
@@ -402,7 +412,7 @@ static sb_status memory_replace(void *impl, const sb_client *was, sb_client *cli
     sb_client *old = NULL;
     (void)pthread_mutex_lock(&m->lock);
     size_t at = place_of(m, sb_str_from(client->id), &there);
-    bool same = there && (!was || (was->state == m->items[at]->state && was->changed_s == m->items[at]->changed_s));
+    bool same = there && is_as_it_was(was, m->items[at]);
     if (same) {
         old = m->items[at];
         m->items[at] = sb_client_ref(client);
@@ -414,20 +424,23 @@ static sb_status memory_replace(void *impl, const sb_client *was, sb_client *cli
     return same ? SB_OK : was_changed(err);
 }
 
-static sb_status memory_remove(void *impl, sb_str id, sb_error *err)
+static sb_status memory_remove(void *impl, const sb_client *was, sb_str id, sb_error *err)
 {
     memory *m = impl;
     bool there;
     sb_client *old = NULL;
     (void)pthread_mutex_lock(&m->lock);
     size_t at = place_of(m, id, &there);
-    if (there) {
+    bool same = there && is_as_it_was(was, m->items[at]);
+    if (same) {
         old = m->items[at];
         memmove(&m->items[at], &m->items[at + 1], (--m->count - at) * sizeof(*m->items));
     }
     (void)pthread_mutex_unlock(&m->lock);
     sb_client_free(old);
-    return there ? SB_OK : no_such_client(err);
+    if (!there)
+        return no_such_client(err);
+    return same ? SB_OK : was_changed(err);
 }
 
 /* A copy of the list is visited: visitors may change the register. */

@@ -109,7 +109,8 @@ typedef struct sb_clients_ops {
     /* In place of the one with its id. SB_E_NOT_FOUND. With `was`: only if that is what is there (by its state and the
      * second it was changed in); else SB_E_BUSY. */
     sb_status (*replace)(void *impl, const sb_client *was, sb_client *client, sb_error *err);
-    sb_status (*remove)(void *impl, sb_str id, sb_error *err); /* SB_E_NOT_FOUND */
+    /* SB_E_NOT_FOUND. `was` as above. */
+    sb_status (*remove)(void *impl, const sb_client *was, sb_str id, sb_error *err);
     sb_status (*each)(void *impl, sb_client_visit *visit, void *context, sb_error *err);
     void (*free)(void *impl);
 } sb_clients_ops;
@@ -132,6 +133,8 @@ sb_status sb_clients_replace(sb_clients *clients, sb_client *client, sb_error *e
  * somebody did. */
 sb_status sb_clients_replace_if(sb_clients *clients, const sb_client *was, sb_client *client, sb_error *err);
 sb_status sb_clients_remove(sb_clients *clients, sb_str id, sb_error *err);
+sb_status sb_clients_remove_if(sb_clients *clients, const sb_client *was,
+                               sb_error *err); /* as sb_clients_replace_if() */
 sb_status sb_clients_each(sb_clients *clients, sb_client_visit *visit, void *context, sb_error *err);
 
 /* A register in memory, of at most `max` clients. */

@@ -318,6 +318,12 @@ static sb_status no_such_client(sb_error *err)
                         "list the clients, and look at the spelling");
 }
 
+static sb_status was_changed(sb_error *err)
+{
+    return sb_error_set(err, SB_E_BUSY, "the client cannot be changed", "somebody else changed it meanwhile",
+                        "look at it again");
+}
+
 typedef struct replacement {
     const sb_client *was; /* NULL: whatever is there */
     const sb_client *client;
@@ -338,24 +344,43 @@ static sb_status update(sb_db *db, const void *subject, sb_error *err)
     sb_stmt_bind_i64(stmt, 18, r->was ? r->was->changed_s : 0);
     SB_TRY(sb_stmt_run(stmt, err));
     if (sb_db_changes(db) == 0 && r->was)
-        return sb_error_set(err, SB_E_BUSY, "the client cannot be changed", "somebody else changed it meanwhile",
-                            "look at it again");
+        return was_changed(err);
     return sb_db_changes(db) > 0 ? SB_OK : no_such_client(err);
+}
+
+typedef struct removal {
+    const sb_client *was; /* NULL: whatever is there */
+    sb_str id;
+} removal;
+
+static sb_status delete_client(sb_db *db, const removal *r, sb_error *err)
+{
+    sb_stmt *stmt = NULL;
+    SB_TRY(sb_db_cached(db, "DELETE FROM clients WHERE id = ?1 AND (?2 = '' OR (state = ?2 AND changed_s = ?3))", &stmt,
+                        err));
+    sb_stmt_bind_text(stmt, 1, r->id);
+    sb_stmt_bind_cstr(stmt, 2, r->was ? sb_client_state_name(r->was->state) : "");
+    sb_stmt_bind_i64(stmt, 3, r->was ? r->was->changed_s : 0);
+    SB_TRY(sb_stmt_run(stmt, err));
+    if (sb_db_changes(db) > 0)
+        return SB_OK;
+    return r->was ? was_changed(err) : no_such_client(err);
 }
 
 /* Its tokens end with it, and its rosters are nobody's. */
 static sb_status delete (sb_db *db, const void *subject, sb_error *err)
 {
-    static const char *const all[] = {"DELETE FROM tokens WHERE client_id = ?1 AND revoked = 0",
-                                      "DELETE FROM roster_clients WHERE client_id = ?1",
-                                      "DELETE FROM clients WHERE id = ?1"};
-    for (size_t i = 0; i < SB_ARRAY_LEN(all); i++) {
+    static const char *const its[] = {"DELETE FROM tokens WHERE client_id = ?1 AND revoked = 0",
+                                      "DELETE FROM roster_clients WHERE client_id = ?1"};
+    const removal *r = subject;
+    SB_TRY(delete_client(db, r, err));
+    for (size_t i = 0; i < SB_ARRAY_LEN(its); i++) {
         sb_stmt *stmt = NULL;
-        SB_TRY(sb_db_cached(db, all[i], &stmt, err));
-        sb_stmt_bind_text(stmt, 1, *(const sb_str *)subject);
+        SB_TRY(sb_db_cached(db, its[i], &stmt, err));
+        sb_stmt_bind_text(stmt, 1, r->id);
         SB_TRY(sb_stmt_run(stmt, err));
     }
-    return sb_db_changes(db) > 0 ? SB_OK : no_such_client(err);
+    return SB_OK;
 }
 
 static sb_status write_within(sb_db *db, sb_status (*what)(sb_db *db, const void *subject, sb_error *err),
@@ -393,9 +418,9 @@ static sb_status db_replace(void *impl, const sb_client *was, sb_client *client,
     return change(impl, update, &(replacement){was, client}, err);
 }
 
-static sb_status db_remove(void *impl, sb_str id, sb_error *err)
+static sb_status db_remove(void *impl, const sb_client *was, sb_str id, sb_error *err)
 {
-    return change(impl, delete, &id, err);
+    return change(impl, delete, &(removal){was, id}, err);
 }
 
 static void db_free(void *impl)

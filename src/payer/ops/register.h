@@ -31,7 +31,7 @@ sb_status sb_register_over(const sb_register_parts *parts, sb_register **out, sb
 
 /* sb_register_approve() for who looked at the client before: only if `is_same` says of the client as it is now that it is
  * what was looked at. One that waits may change itself meanwhile, keys and all. SB_E_BUSY: it is not.         RFC 7592 */
-sb_status sb_register_approve_seen(sb_register *reg, const char *id,
+sb_status sb_register_approve_seen(sb_register *reg, const char *id, const sb_client_change *change,
                                    bool (*is_same)(void *impl, const sb_client *client), void *impl, sb_error *err);
 SB_DEFINE_FREEP(sb_register)
 

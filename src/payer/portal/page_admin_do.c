@@ -107,7 +107,6 @@ static bool is_seen(void *impl, const sb_client *client)
     return sb_admin_seen(client, now) && strcmp(now, sb_turn_field(t, "seen")) == 0;
 }
 
-/* Rosters first: one that cannot be given lets nobody in. */
 static sb_status approve(sb_turn *t, const char *id, sb_error *err)
 {
     SB_AUTOPTR(sb_register) reg = NULL;
@@ -116,14 +115,7 @@ static sb_status approve(sb_turn *t, const char *id, sb_error *err)
     SB_TRY(pick(t, &rosters, err));
     SB_TRY(open_register(t, &reg, err));
     change.give = rosters.items;
-    if (rosters.count > 0)
-        SB_TRY(sb_register_change(reg, id, &change, err));
-    sb_status status = sb_register_approve_seen(reg, id, is_seen, t, err);
-    change.take = rosters.items;
-    change.give = NULL;
-    if (status != SB_OK && rosters.count > 0)
-        (void)sb_register_change(reg, id, &change, NULL); /* who is not let in gets nothing */
-    return status;
+    return sb_register_approve_seen(reg, id, rosters.count > 0 ? &change : NULL, is_seen, t, err);
 }
 
 void sb_page_admin_approve_do(sb_turn *t)

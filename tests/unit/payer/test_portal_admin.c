@@ -172,7 +172,9 @@ static void what_changed_since_it_was_looked_at_is_not_approved(void **state)
     sb_client_spec spec;
     sb_jwks *jwks = NULL;
     add(d, "acme", "Acme", SB_CLIENT_PENDING, NULL);
-    SB_AUTOFREE form = decision(d, "acme", "&roster=roster-7");
+    send_form(d, "/portal/admin/client/give", "id=acme&roster=roster-7", &r);
+    expect_client(d, "acme", "pending roster-7");
+    SB_AUTOFREE form = decision(d, "acme", "&roster=roster-7&roster=roster-8");
     assert_ok(sb_clients_find(d->f->clients, SB_STR_LIT("acme"), &client, NULL));
     assert_ok(sb_client_respec(client, &scope, &spec, NULL));
     assert_ok(sb_jwks_new(&jwks, NULL));
@@ -185,13 +187,13 @@ static void what_changed_since_it_was_looked_at_is_not_approved(void **state)
     assert_int_equal(r.status, 409);
     assert_contains(r.body, "it was changed since it was looked at");
     assert_string_equal(newest_event(d), "access.refused refused changed_meanwhile acme " OPS);
-    expect_client(d, "acme", "pending");
+    expect_client(d, "acme", "pending roster-7");                /* which it had */
     send_form(d, "/portal/admin/client/approve", "id=acme", &r); /* nothing was looked at */
     assert_int_equal(r.status, 409);
     SB_AUTOFREE again = decision(d, "acme", "");
     send_form(d, "/portal/admin/client/approve", again, &r);
     assert_int_equal(r.status, 303);
-    expect_client(d, "acme", "active");
+    expect_client(d, "acme", "active roster-7");
 }
 
 static void who_is_to_get_a_roster_that_there_is_not_is_not_let_in(void **state)

@@ -158,11 +158,11 @@ static void states_are_changed_and_told(database *d)
     assert_string_equal(shown(&o, "acme"), "acme suspended 'Acme' [system/*.rs] smart keys:k1 groups:- 0");
     assert_int_equal(sb_register_each(o.reg, "active", on_client, &o, NULL), SB_OK);
     assert_int_equal(sb_register_each(o.reg, "asleep", on_client, &o, NULL), SB_E_USAGE);
-    assert_int_equal(sb_register_approve(o.reg, "acme", NULL), SB_OK);
+    assert_int_equal(sb_register_approve(o.reg, "acme", NULL, NULL, NULL), SB_OK);
     assert_string_equal(told(&o), "client.approved acme by mary: ");
     assert_int_equal(sb_register_remove(o.reg, "acme", NULL), SB_OK);
     assert_string_equal(told(&o), "client.removed acme by mary: ");
-    assert_int_equal(sb_register_approve(o.reg, "acme", NULL), SB_E_NOT_FOUND);
+    assert_int_equal(sb_register_approve(o.reg, "acme", NULL, NULL, NULL), SB_E_NOT_FOUND);
     assert_int_equal(sb_register_remove(o.reg, "acme", NULL), SB_E_NOT_FOUND);
     end(&o);
 }
@@ -228,7 +228,7 @@ static void what_lets_somebody_in_untold_is_taken_back(void **state)
     (void)signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){0, before.rlim_max}), 0);
-    sb_status approved = sb_register_approve(o.reg, "acme", &err);
+    sb_status approved = sb_register_approve(o.reg, "acme", NULL, NULL, &err);
     change.give = seven;
     sb_status given = sb_register_change(o.reg, "acme", &change, &err);
     change.jwks = o.jwks;
@@ -294,6 +294,187 @@ static void what_a_client_changes_meanwhile_is_not_undone(database *d)
     end(&o);
 }
 
+/* What a client had before is its own, whatever becomes of a change. */
+static void what_fails_takes_no_roster_that_was_there_before(database *d)
+{
+    static const sb_clients_ops ops = {.each = meddling_each, .replace = meddling_replace, .free = leave};
+    office o;
+    SB_AUTOPTR(sb_clients) meddled = NULL;
+    SB_AUTOPTR(sb_register) reg = NULL;
+    const char *seven[] = {"roster-7", NULL}, *both[] = {"roster-7", "*", NULL};
+    sb_client_change change = SB_CLIENT_CHANGE_INIT;
+    begin(&o, d);
+    add_acme(&o, seven);
+    assert_int_equal(sb_clients_new(&ops, &o, &meddled, NULL), SB_OK);
+    sb_register_parts parts = {
+        .pool = o.pool, .clients = meddled, .audit = o.audit, .clock = &o.clock.clock, .actor = "mary"};
+    assert_int_equal(sb_register_over(&parts, &reg, NULL), SB_OK);
+    change.give = both;
+    assert_int_equal(sb_register_change(reg, "acme", &change, NULL), SB_E_BUSY);
+    assert_string_equal(shown(&o, "acme"), "acme active 'Another name' [system/*.rs] smart keys:k1 groups:roster-7 0");
+    change.give = NULL;
+    change.take = seven;
+    assert_int_equal(sb_register_change(reg, "acme", &change, NULL), SB_E_BUSY);
+    assert_string_equal(shown(&o, "acme"), "acme active 'Another name' [system/*.rs] smart keys:k1 groups:roster-7 0");
+    end(&o);
+}
+
+/* Registering oneself */
+
+static void put_pending(office *o, const char *id, const sb_jwks *jwks, const char *url, int64_t created_s,
+                        unsigned self_changed)
+{
+    static const sb_digest digest = {{7}};
+    SB_AUTOPTR(sb_client) client = NULL;
+    sb_jwks *copy = NULL;
+    SB_AUTOFREE text = jwks ? sb_jwks_json(jwks, false) : NULL;
+    if (jwks)
+        assert_int_equal(sb_jwks_parse(sb_str_from(text), &copy, NULL, NULL), SB_OK);
+    sb_client_spec spec = {.id = id,
+                           .scope = "system/*.rs",
+                           .jwks = copy,
+                           .jwks_url = url,
+                           .state = SB_CLIENT_PENDING,
+                           .created_s = created_s,
+                           .changed_s = created_s,
+                           .registration_digest = &digest,
+                           .self_changed = self_changed};
+    assert_int_equal(sb_client_new(&spec, &client, NULL), SB_OK);
+    assert_int_equal(sb_clients_add(o->clients, client, NULL), SB_OK);
+}
+
+static const char *thumbprint(const sb_jwks *jwks)
+{
+    return sb_key_thumbprint(sb_jwks_at(jwks, 0));
+}
+
+static void who_registered_itself_is_let_in_as_it_was_seen_alone(database *d)
+{
+    office o;
+    const char *seven[] = {"roster-7", NULL};
+    sb_client_change change = SB_CLIENT_CHANGE_INIT;
+    begin(&o, d);
+    put_pending(&o, "acme", o.jwks, NULL, 5, 0);
+    const char *right[] = {thumbprint(o.jwks), NULL}, *other[] = {thumbprint(o.other), NULL};
+    const char *more[] = {thumbprint(o.jwks), thumbprint(o.other), NULL}, *none[] = {NULL};
+    const sb_client_seen wrong[] = {{other, NULL},
+                                    {more, NULL},
+                                    {none, NULL},
+                                    {NULL, NULL},
+                                    {NULL, "https://a.example/"},
+                                    {right, "https://a.example/"}};
+    change.give = seven;
+    assert_int_equal(sb_register_approve(o.reg, "acme", NULL, NULL, NULL), SB_E_USAGE);
+    assert_int_equal(sb_register_approve(o.reg, "acme", &change, NULL, NULL), SB_E_USAGE);
+    for (size_t i = 0; i < SB_ARRAY_LEN(wrong); i++)
+        assert_int_equal(sb_register_approve(o.reg, "acme", &change, &wrong[i], NULL), SB_E_INVALID);
+    assert_string_equal(shown(&o, "acme"), "acme pending '' [system/*.rs] smart keys:k1 groups:- 0");
+    assert_string_equal(told(&o), "");
+    assert_int_equal(sb_register_suspend(o.reg, "acme", NULL), SB_OK); /* which is no way around */
+    assert_int_equal(sb_register_approve(o.reg, "acme", NULL, NULL, NULL), SB_E_USAGE);
+    assert_int_equal(sb_register_approve(o.reg, "acme", &change, &(sb_client_seen){right, NULL}, NULL), SB_OK);
+    assert_string_equal(shown(&o, "acme"), "acme active '' [system/*.rs] smart keys:k1 groups:roster-7 0");
+    assert_string_equal(told(&o), "client.approved acme by mary: ");
+    assert_int_equal(sb_register_suspend(o.reg, "acme", NULL), SB_OK); /* whom somebody looked at comes in again */
+    assert_int_equal(sb_register_approve(o.reg, "acme", NULL, NULL, NULL), SB_OK);
+    end(&o);
+}
+
+static void of_several_keys_each_must_have_been_seen(database *d)
+{
+    office o;
+    begin(&o, d);
+    assert_int_equal(sb_jwks_add(o.jwks, sb_jwks_at(o.other, 0), NULL), SB_OK);
+    put_pending(&o, "acme", o.jwks, NULL, 5, 0);
+    const char *one[] = {thumbprint(o.jwks), NULL}, *both[] = {thumbprint(o.other), thumbprint(o.jwks), NULL};
+    assert_int_equal(sb_register_approve(o.reg, "acme", NULL, &(sb_client_seen){one, NULL}, NULL), SB_E_INVALID);
+    assert_int_equal(sb_register_approve(o.reg, "acme", NULL, &(sb_client_seen){both, NULL}, NULL), SB_OK);
+    end(&o);
+}
+
+static void of_keys_at_a_url_the_url_must_have_been_seen(database *d)
+{
+    office o;
+    const char *any[] = {"x", NULL};
+    begin(&o, d);
+    put_pending(&o, "acme", NULL, "https://acme.example/jwks", 5, 0);
+    assert_int_equal(sb_register_approve(o.reg, "acme", NULL, NULL, NULL), SB_E_USAGE);
+    assert_int_equal(sb_register_approve(o.reg, "acme", NULL, &(sb_client_seen){any, NULL}, NULL), SB_E_INVALID);
+    assert_int_equal(
+        sb_register_approve(o.reg, "acme", NULL, &(sb_client_seen){NULL, "https://rival.example/jwks"}, NULL),
+        SB_E_INVALID);
+    assert_int_equal(
+        sb_register_approve(o.reg, "acme", NULL, &(sb_client_seen){NULL, "https://acme.example/jwks"}, NULL), SB_OK);
+    end(&o);
+}
+
+static sb_status on_keys(void *impl, const sb_client_info *c, sb_error *err)
+{
+    office *o = impl;
+    (void)err;
+    (void)snprintf(o->seen, sizeof(o->seen), "%s %s %s %s", c->keys[0].kid, c->keys[0].thumbprint,
+                   c->manages_itself ? "managed" : "-", c->changed_itself ? c->changed_itself : "-");
+    return SB_OK;
+}
+
+static void expect_keys(office *o, const char *id, const char *kid, const sb_jwks *jwks, const char *rest)
+{
+    SB_AUTOFREE want = sb_printf("%s %s %s", kid, thumbprint(jwks), rest);
+    assert_int_equal(sb_register_show(o->reg, id, on_keys, o, NULL), SB_OK);
+    assert_string_equal(o->seen, want);
+}
+
+static void keys_are_shown_by_their_thumbprints_whatever_they_are_called(database *d)
+{
+    office o;
+    begin(&o, d);
+    sb_jwks_free(o.other);
+    make_set("MlU_ggo7a5S79pQTiH0PuFPW6VEHSEPx7NDr0SDzNUc", &o.other); /* as if it were somebody else's thumbprint */
+    put_pending(&o, "acme", o.other, NULL, 5, SB_CLIENT_KEYS | SB_CLIENT_CONTACT);
+    expect_keys(&o, "acme", "MlU_ggo7a5S79pQTiH0PuFPW6VEHSEPx7NDr0SDzNUc", o.other, "managed keys, contact");
+    end(&o);
+}
+
+static void keys_by_an_operator_end_the_token_that_could_put_the_old_ones_back(database *d)
+{
+    office o;
+    sb_client_change change = SB_CLIENT_CHANGE_INIT;
+    begin(&o, d);
+    put_pending(&o, "acme", o.jwks, NULL, 5, SB_CLIENT_KEYS);
+    const char *right[] = {thumbprint(o.jwks), NULL};
+    assert_int_equal(sb_register_approve(o.reg, "acme", NULL, &(sb_client_seen){right, NULL}, NULL), SB_OK);
+    expect_keys(&o, "acme", "k1", o.jwks, "managed -"); /* what it changed was looked at */
+    change.jwks = o.other;
+    change.keep_registration = true;
+    assert_int_equal(sb_register_change(o.reg, "acme", &change, NULL), SB_OK);
+    expect_keys(&o, "acme", "k2", o.other, "managed -");
+    change.keep_registration = false;
+    assert_int_equal(sb_register_change(o.reg, "acme", &change, NULL), SB_OK);
+    expect_keys(&o, "acme", "k2", o.other, "- -");
+    end(&o);
+}
+
+static void who_waits_for_too_long_is_removed_and_nobody_else(database *d)
+{
+    office o;
+    size_t count = 7;
+    begin(&o, d);
+    int64_t now = o.clock.clock.wall_s(o.clock.clock.impl);
+    add_acme(&o, NULL);
+    put_pending(&o, "old", o.jwks, NULL, now - 100, 0);
+    put_pending(&o, "older", o.jwks, NULL, now - 101, 0);
+    put_pending(&o, "young", o.jwks, NULL, now - 99, 0);
+    put_pending(&o, "known", o.jwks, NULL, now - 999, SB_CLIENT_KEYS); /* was approved once */
+    assert_int_equal(sb_register_remove_pending(o.reg, 100, &count, NULL), SB_OK);
+    assert_int_equal(count, 2);
+    assert_string_equal(told(&o), "client.removed older by mary: waited too long");
+    assert_int_equal(sb_register_show(o.reg, "old", on_client, &o, NULL), SB_E_NOT_FOUND);
+    assert_int_equal(sb_register_show(o.reg, "young", on_client, &o, NULL), SB_OK);
+    assert_int_equal(sb_register_show(o.reg, "known", on_client, &o, NULL), SB_OK);
+    assert_int_equal(sb_register_show(o.reg, "acme", on_client, &o, NULL), SB_OK);
+    end(&o);
+}
+
 static void names_of_clients_are_fit_for_a_terminal(database *d)
 {
     office o;
@@ -313,6 +494,13 @@ ON_BOTH(states_are_changed_and_told)
 ON_BOTH(keys_are_replaced_by_others_or_a_url)
 ON_BOTH(what_is_agreed_is_changed_and_what_cannot_be_changes_nothing)
 ON_BOTH(what_a_client_changes_meanwhile_is_not_undone)
+ON_BOTH(what_fails_takes_no_roster_that_was_there_before)
+ON_BOTH(who_registered_itself_is_let_in_as_it_was_seen_alone)
+ON_BOTH(of_several_keys_each_must_have_been_seen)
+ON_BOTH(of_keys_at_a_url_the_url_must_have_been_seen)
+ON_BOTH(keys_are_shown_by_their_thumbprints_whatever_they_are_called)
+ON_BOTH(keys_by_an_operator_end_the_token_that_could_put_the_old_ones_back)
+ON_BOTH(who_waits_for_too_long_is_removed_and_nobody_else)
 ON_BOTH(names_of_clients_are_fit_for_a_terminal)
 
 int main(void)
@@ -324,6 +512,13 @@ int main(void)
         BOTH(keys_are_replaced_by_others_or_a_url),
         BOTH(what_is_agreed_is_changed_and_what_cannot_be_changes_nothing),
         BOTH(what_a_client_changes_meanwhile_is_not_undone),
+        BOTH(what_fails_takes_no_roster_that_was_there_before),
+        BOTH(who_registered_itself_is_let_in_as_it_was_seen_alone),
+        BOTH(of_several_keys_each_must_have_been_seen),
+        BOTH(of_keys_at_a_url_the_url_must_have_been_seen),
+        BOTH(keys_are_shown_by_their_thumbprints_whatever_they_are_called),
+        BOTH(keys_by_an_operator_end_the_token_that_could_put_the_old_ones_back),
+        BOTH(who_waits_for_too_long_is_removed_and_nobody_else),
         BOTH(names_of_clients_are_fit_for_a_terminal),
         cmocka_unit_test(what_lets_somebody_in_untold_is_taken_back),
     };

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* register_change.c - changes of clients as an operator means them, each told to the audit log.
+ *
+ * What lets somebody in and cannot be told is taken back; what shuts somebody out stays, told or not. */
+#include "base/names.h"
+#include "base/random.h"
+#include "base/url.h"
+#include "payer/data/roster_db.h"
+#include "payer/ops/register_internal.h"
+
+#define SCOPE_DEFAULT "system/*.rs"
+
+/* The audit log */
+
+static bool tell(const sb_register *reg, const char *event, const char *id, const char *detail)
+{
+    sb_audit_event line = {.event = event,
+                           .outcome = "ok",
+                           .client = id,
+                           .actor = reg->p.actor,
+                           .peer = reg->p.peer,
+                           .detail = detail,
+                           .members = -1,
+                           .durable = true};
+    return sb_audit_add(reg->p.audit, &line);
+}
+
+static sb_status untold(sb_error *err, const char *what_became)
+{
+    return sb_error_set(err, SB_E_IO, "the audit log could not be written", "%s",
+                        "make room on its disk, look at its permissions, and do it again", what_became);
+}
+
+static sb_status may_write(const sb_register *reg, sb_error *err)
+{
+    return reg->p.read_only ? sb_error_set(err, SB_E_USAGE, "the client cannot be changed",
+                                           "the register was opened to look at", "open it to write")
+                            : SB_OK;
+}
+
+/* Rosters */
+
+/* What was not so before: the way back. */
+typedef struct moved {
+    sb_names given, taken;
+} moved;
+
+static void moved_cleanup(moved *m)
+{
+    sb_names_cleanup(&m->given);
+    sb_names_cleanup(&m->taken);
+}
+
+static sb_status change_groups(sb_db *db, const char *id, const sb_client_change *change, moved *out, sb_error *err)
+{
+    SB_AUTO(sb_names) had = SB_NAMES_INIT;
+    SB_TRY(sb_roster_each_of_client(db, id, sb_names_add, &had, err));
+    for (size_t i = 0; change->give && change->give[i]; i++) {
+        SB_TRY(sb_roster_give(db, id, sb_str_from(change->give[i]), err));
+        if (!sb_names_have(&had, change->give[i]))
+            SB_TRY(sb_names_add(&out->given, change->give[i], err));
+    }
+    for (size_t i = 0; change->take && change->take[i]; i++) {
+        SB_TRY(sb_roster_take(db, id, sb_str_from(change->take[i]), err));
+        SB_TRY(sb_names_add(&out->taken, change->take[i], err));
+    }
+    return SB_OK;
+}
+
+static sb_status write_groups(sb_register *reg, const char *id, const sb_client_change *change, moved *out,
+                              sb_error *err)
+{
+    SB_AUTO(sb_lease) lease = SB_LEASE_INIT;
+    SB_AUTO(sb_tx) tx = SB_TX_INIT;
+    if ((!change->give || !change->give[0]) && (!change->take || !change->take[0]))
+        return SB_OK;
+    SB_TRY(sb_lease_take(&lease, reg->p.pool, err));
+    SB_TRY(sb_tx_begin(&tx, lease.db, err));
+    SB_TRY(change_groups(lease.db, id, change, out, err));
+    return sb_tx_commit(&tx, err);
+}
+
+/* Each as far as it goes: the client, a roster, may be gone meanwhile. */
+static void undo_groups(sb_register *reg, const char *id, const moved *m)
+{
+    SB_AUTO(sb_lease) lease = SB_LEASE_INIT;
+    SB_AUTO(sb_tx) tx = SB_TX_INIT;
+    if (m->given.count + m->taken.count == 0 || sb_lease_take(&lease, reg->p.pool, NULL) != SB_OK ||
+        sb_tx_begin(&tx, lease.db, NULL) != SB_OK)
+        return;
+    for (size_t i = 0; i < m->taken.count; i++)
+        (void)sb_roster_give(lease.db, id, sb_str_from(m->taken.items[i]), NULL);
+    for (size_t i = 0; i < m->given.count; i++)
+        (void)sb_roster_take(lease.db, id, sb_str_from(m->given.items[i]), NULL);
+    (void)sb_tx_commit(&tx, NULL);
+}
+
+/* Changing */
+
+static sb_status check_url(const char *text, sb_error *err)
+{
+    SB_AUTO(sb_url) url = SB_URL_INIT;
+    SB_TRY(sb_url_parse(text, &url, err));
+    if (strcmp(url.scheme, "https") != 0)
+        return sb_error_set(err, SB_E_INVALID, "the key set's URL cannot be registered", "it is not https",
+                            "give an https URL, or the key set itself");
+    return SB_OK;
+}
+
+/* A copy: specs are taken over by the client that is made of them. */
+static sb_status copy_jwks(const sb_jwks *jwks, sb_jwks **out, sb_error *err)
+{
+    SB_AUTOFREE text = sb_jwks_json(jwks, false);
+    if (sb_jwks_count(jwks) == 0)
+        return sb_error_set(err, SB_E_INVALID, "the client cannot be registered", "its key set holds no key",
+                            "give a set with the partner's public keys");
+    return text ? sb_jwks_parse(sb_str_from(text), out, NULL, err) : sb_error_nomem(err);
+}
+
+/* On failure spec->jwks is the caller's, as before. */
+static sb_status apply(const sb_client_change *change, sb_client_spec *spec, sb_error *err)
+{
+    if (change->profile && !sb_client_profile_parse(change->profile, &spec->profile))
+        return sb_error_set(err, SB_E_INVALID, "the client cannot be registered", "there is no such profile",
+                            "it is smart or rfc7523bis");
+    if (change->jwks && change->jwks_url)
+        return sb_error_set(err, SB_E_INVALID, "the client cannot be registered", "it has keys and a URL of keys",
+                            "give one of both");
+    spec->name = change->name ? change->name : spec->name;
+    spec->contact = change->contact ? change->contact : spec->contact;
+    spec->scope = change->scope ? change->scope : spec->scope;
+    spec->show_reasons = change->show_reasons < 0 ? spec->show_reasons : change->show_reasons > 0;
+    if (change->tokens_per_minute >= 0)
+        spec->tokens_per_minute = (unsigned)SB_MIN(change->tokens_per_minute, (int64_t)UINT32_MAX);
+    if (!change->jwks && !change->jwks_url)
+        return SB_OK;
+    sb_jwks *jwks = NULL;
+    SB_TRY(change->jwks ? copy_jwks(change->jwks, &jwks, err) : check_url(change->jwks_url, err));
+    sb_jwks_free(spec->jwks);
+    spec->jwks = jwks;
+    spec->jwks_url = change->jwks_url;
+    return SB_OK;
+}
+
+static sb_status make(sb_client_spec *spec, const sb_client_change *change, sb_client **out, sb_error *err)
+{
+    sb_status status = change ? apply(change, spec, err) : SB_OK;
+    if (status == SB_OK)
+        status = sb_client_new(spec, out, err);
+    if (status != SB_OK)
+        sb_jwks_free(spec->jwks);
+    return status;
+}
+
+static int64_t now_s(const sb_register *reg)
+{
+    return reg->p.clock->wall_s(reg->p.clock->impl);
+}
+
+sb_status sb_register_add(sb_register *reg, const char *id, const sb_client_change *change, sb_client_info_fn *each,
+                          void *impl, sb_error *err)
+{
+    char drawn[SB_UUID_SIZE];
+    SB_AUTOPTR(sb_client) client = NULL;
+    SB_TRY(may_write(reg, err));
+    sb_random_uuid(drawn);
+    sb_client_spec spec = {.id = id ? id : drawn,
+                           .scope = SCOPE_DEFAULT,
+                           .state = SB_CLIENT_ACTIVE,
+                           .created_s = now_s(reg),
+                           .changed_s = now_s(reg)};
+    SB_TRY(make(&spec, change, &client, err));
+    SB_TRY(sb_clients_add(reg->p.clients, client, err));
+    SB_AUTO(moved) rosters = {SB_NAMES_INIT, SB_NAMES_INIT}; /* which go with it */
+    sb_status status = write_groups(reg, client->id, change, &rosters, err);
+    if (status == SB_OK && !tell(reg, "client.added", client->id, NULL))
+        status = untold(err, "so the client was not added");
+    if (status != SB_OK) {
+        (void)sb_clients_remove(reg->p.clients, sb_str_from(client->id), NULL);
+        return status;
+    }
+    return sb_register_view(reg, client, each, impl, err);
+}
+
+/* Other keys by an operator's hand: who could change the registration until now might put the old ones back. */
+static void confirm_keys(const sb_client_change *change, sb_client_spec *spec)
+{
+    if (!change->jwks && !change->jwks_url)
+        return;
+    if (!change->keep_registration)
+        spec->registration_digest = NULL;
+    if (spec->state == SB_CLIENT_ACTIVE)
+        spec->admission = SB_ADMISSION_PERSON;
+}
+
+/* Another client made of it; `change` NULL: it is as it was. */
+static sb_status remake(sb_register *reg, const sb_client *before, const sb_client_change *change,
+                        sb_client_state state, sb_client **after, sb_error *err)
+{
+    SB_AUTOFREE scope = NULL;
+    sb_client_spec spec;
+    SB_TRY(sb_client_respec(before, &scope, &spec, err));
+    spec.changed_s = SB_MAX(now_s(reg), before->changed_s + 1); /* no two changes look like one */
+    spec.state = state;
+    if (state == SB_CLIENT_ACTIVE && spec.admission == SB_ADMISSION_NONE) {
+        spec.admission = SB_ADMISSION_PERSON;
+        spec.self_changed = 0;
+    }
+    if (change)
+        confirm_keys(change, &spec);
+    return make(&spec, change, after, err);
+}
+
+static sb_status find_to_write(sb_register *reg, const char *id, sb_client **out, sb_error *err)
+{
+    SB_TRY(may_write(reg, err));
+    return sb_register_find(reg, id, out, err);
+}
+
+static bool add_list(sb_buf *out, const char *what, const char *const *list)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && list && list[i]; i++)
+        ok = sb_buf_printf(out, "%s%s %s", out->len ? ", " : "", what, list[i]);
+    return ok;
+}
+
+/* "scope, keys, gives roster-7" */
+static bool name_change(const sb_client_change *c, sb_buf *out)
+{
+    const struct {
+        bool is;
+        const char *name;
+    } parts[] = {{c->name, "name"},
+                 {c->contact, "contact"},
+                 {c->scope, "scope"},
+                 {c->profile, "profile"},
+                 {c->jwks || c->jwks_url, "keys"},
+                 {c->show_reasons >= 0, "show reasons"},
+                 {c->tokens_per_minute >= 0, "tokens per minute"}};
+    bool ok = true;
+    for (size_t i = 0; ok && i < SB_ARRAY_LEN(parts); i++)
+        ok = !parts[i].is || sb_buf_printf(out, "%s%s", out->len ? ", " : "", parts[i].name);
+    return ok && add_list(out, "gives", c->give) && add_list(out, "takes", c->take);
+}
+
+static bool changes_keys(const sb_client_change *change)
+{
+    return change->jwks || change->jwks_url;
+}
+
+static bool tell_change(sb_register *reg, const char *id, const sb_client_change *change, const char *words)
+{
+    return !words[0] || tell(reg, changes_keys(change) ? "client.keys_changed" : "client.changed", id, words);
+}
+
+/* Rosters first: who is let in has what was agreed from the first moment. `event` NULL: the change is all there is to
+ * tell. Only in place of what was looked at: a client changes itself, too. */
+static sb_status carry_out(sb_register *reg, sb_client *before, sb_client *after, const sb_client_change *change,
+                           const char *event, sb_error *err)
+{
+    SB_AUTO(sb_buf) words = SB_BUF_INIT;
+    SB_AUTO(moved) rosters = {SB_NAMES_INIT, SB_NAMES_INIT};
+    if (!name_change(change, &words))
+        return sb_error_nomem(err);
+    SB_TRY(write_groups(reg, before->id, change, &rosters, err));
+    sb_status status = sb_clients_replace_if(reg->p.clients, before, after, err);
+    if (status == SB_OK) {
+        if (tell_change(reg, before->id, change, sb_buf_cstr(&words)) && (!event || tell(reg, event, before->id, NULL)))
+            return SB_OK;
+        (void)sb_clients_replace(reg->p.clients, before, NULL);
+        status = untold(err, "so the client is as it was");
+    }
+    undo_groups(reg, before->id, &rosters);
+    return status;
+}
+
+sb_status sb_register_change(sb_register *reg, const char *id, const sb_client_change *change, sb_error *err)
+{
+    SB_AUTOPTR(sb_client) before = NULL;
+    SB_AUTOPTR(sb_client) after = NULL;
+    SB_TRY(find_to_write(reg, id, &before, err));
+    SB_TRY(remake(reg, before, change, before->state, &after, err));
+    return carry_out(reg, before, after, change, NULL, err);
+}
+
+/* Letting in */
+
+static sb_status let_in(sb_register *reg, sb_client *before, const sb_client_change *change, sb_error *err)
+{
+    static const sb_client_change nothing = SB_CLIENT_CHANGE_INIT;
+    SB_AUTOPTR(sb_client) after = NULL;
+    bool is_in = before->state == SB_CLIENT_ACTIVE;
+    if (is_in && !change)
+        return SB_OK;
+    SB_TRY(remake(reg, before, change, SB_CLIENT_ACTIVE, &after, err));
+    return carry_out(reg, before, after, change ? change : &nothing, is_in ? NULL : "client.approved", err);
+}
+
+static bool is_listed(const char *const *list, const char *text)
+{
+    for (; *list; list++) {
+        if (strcmp(*list, text) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Are these all its keys, and all of these its? */
+static bool has_exactly(const sb_jwks *jwks, const char *const *thumbprints)
+{
+    for (size_t i = 0; i < sb_jwks_count(jwks); i++) {
+        if (!is_listed(thumbprints, sb_key_thumbprint(sb_jwks_at(jwks, i))))
+            return false;
+    }
+    for (; *thumbprints; thumbprints++) {
+        size_t at = 0;
+        while (at < sb_jwks_count(jwks) && strcmp(sb_key_thumbprint(sb_jwks_at(jwks, at)), *thumbprints) != 0)
+            at++;
+        if (at == sb_jwks_count(jwks))
+            return false;
+    }
+    return true;
+}
+
+static bool is_what_was_seen(const sb_client *client, const sb_client_seen *seen)
+{
+    if (client->jwks_url)
+        return seen->jwks_url && !seen->thumbprints && strcmp(seen->jwks_url, client->jwks_url) == 0;
+    return seen->thumbprints && !seen->jwks_url && has_exactly(client->jwks, seen->thumbprints);
+}
+
+/* Who registered itself is whoever it says, until somebody compared its keys; and holds a token to change them. */
+static sb_status check_seen(const sb_client *client, const sb_client_seen *seen, sb_error *err)
+{
+    if (seen)
+        return is_what_was_seen(client, seen)
+                   ? SB_OK
+                   : sb_error_set(err, SB_E_INVALID, "the client was not let in",
+                                  client->jwks_url ? "its keys are at a URL, and it is not this one"
+                                                   : "its keys are not exactly these",
+                                  "show the client again, and compare what is there with its people: by telephone");
+    if (client->state == SB_CLIENT_ACTIVE || client->admission != SB_ADMISSION_NONE)
+        return SB_OK;
+    return sb_error_set(
+        err, SB_E_USAGE, "the client was not let in", "it registered itself: only what was looked at can be approved",
+        client->jwks_url ? "compare the URL of its keys with what its people tell you, by telephone, and "
+                           "say which it is: --keys-at"
+                         : "compare the thumbprints of its keys with what its people tell you, by "
+                           "telephone, and say which they are: --thumbprint, one for each key");
+}
+
+sb_status sb_register_approve(sb_register *reg, const char *id, const sb_client_change *change,
+                              const sb_client_seen *seen, sb_error *err)
+{
+    SB_AUTOPTR(sb_client) before = NULL;
+    SB_TRY(find_to_write(reg, id, &before, err));
+    SB_TRY(check_seen(before, seen, err));
+    return let_in(reg, before, change, err);
+}
+
+sb_status sb_register_approve_seen(sb_register *reg, const char *id, const sb_client_change *change,
+                                   bool (*is_same)(void *impl, const sb_client *client), void *impl, sb_error *err)
+{
+    SB_AUTOPTR(sb_client) before = NULL;
+    SB_TRY(find_to_write(reg, id, &before, err));
+    if (!is_same(impl, before))
+        return sb_error_set(err, SB_E_BUSY, "the client was not let in", "it was changed since it was looked at",
+                            "look at it again, and decide anew");
+    return let_in(reg, before, change, err);
+}
+
+/* Shutting out */
+
+sb_status sb_register_suspend(sb_register *reg, const char *id, sb_error *err)
+{
+    SB_AUTOPTR(sb_client) before = NULL;
+    SB_AUTOPTR(sb_client) after = NULL;
+    SB_TRY(find_to_write(reg, id, &before, err));
+    if (before->state == SB_CLIENT_SUSPENDED)
+        return SB_OK;
+    SB_TRY(remake(reg, before, NULL, SB_CLIENT_SUSPENDED, &after, err));
+    SB_TRY(sb_clients_replace(reg->p.clients, after, err));
+    return tell(reg, "client.suspended", id, NULL) ? SB_OK : untold(err, "the client is shut out all the same");
+}
+
+sb_status sb_register_remove(sb_register *reg, const char *id, sb_error *err)
+{
+    SB_TRY(may_write(reg, err));
+    SB_TRY(sb_clients_remove(reg->p.clients, sb_str_from(id), err));
+    return tell(reg, "client.removed", id, NULL) ? SB_OK : untold(err, "the client is removed all the same");
+}
+
+typedef struct sweep {
+    sb_register *reg;
+    int64_t until_s;
+    size_t count;
+} sweep;
+
+/* One that was approved once, and changed itself, is somebody: a person decides about it. */
+static sb_status sweep_one(void *context, sb_client *client, sb_error *err)
+{
+    sweep *s = context;
+    if (client->state != SB_CLIENT_PENDING || client->self_changed || client->created_s > s->until_s)
+        return SB_OK;
+    sb_status status = sb_clients_remove_if(s->reg->p.clients, client, err);
+    if (status == SB_E_BUSY) /* it was approved, changed or removed just now */
+        return SB_OK;
+    SB_TRY(status);
+    s->count++;
+    return tell(s->reg, "client.removed", client->id, "waited too long")
+               ? SB_OK
+               : untold(err, "the client is removed all the same");
+}
+
+sb_status sb_register_remove_pending(sb_register *reg, int64_t older_than_s, size_t *count, sb_error *err)
+{
+    sweep s = {.reg = reg, .until_s = now_s(reg) - older_than_s};
+    sb_status status = may_write(reg, err);
+    if (status == SB_OK)
+        status = sb_clients_each(reg->p.clients, sweep_one, &s, err);
+    *count = s.count;
+    return status;
+}
