@@ -244,9 +244,13 @@ static sb_status make_one(const char *path, mode_t mode, sb_error *err)
     struct stat st;
     if (stat(path, &st) == 0)
         return SB_OK; /* whether it is a folder, the next step tells */
-    if (mkdir(path, mode) == 0)
-        return sync_parent(path, err);
-    return errno == EEXIST ? SB_OK : sb_error_errno(err, "a folder could not be created", path, errno);
+    if (mkdir(path, mode) != 0)
+        return errno == EEXIST ? SB_OK : sb_error_errno(err, "a folder could not be created", path, errno);
+    if (lstat(path, &st) != 0)
+        return sb_error_errno(err, "a folder could not be created", path, errno);
+    if ((st.st_mode & 0777) != mode && fchmodat(AT_FDCWD, path, mode, AT_SYMLINK_NOFOLLOW) != 0) /* the umask's doing */
+        return sb_error_errno(err, "a folder's mode could not be set", path, errno);
+    return sync_parent(path, err);
 }
 
 sb_status sb_dir_make(const char *path, mode_t mode, sb_error *err)
@@ -282,9 +286,12 @@ sb_status sb_dir_sync(const char *path, sb_error *err)
 
 sb_status sb_file_lock(const char *path, bool wait, int *out_fd, sb_error *err)
 {
+    struct stat st;
     int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return sb_error_errno(err, "a lock file could not be opened", path, errno);
+    if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 07777) != 0600)
+        (void)!fchmod(fd, 0600); /* under a umask that takes our own rights the next one could not open it */
     int rc;
     do {
         rc = flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB));

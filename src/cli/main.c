@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <smartbulk/process.h>
 #include <smartbulk/version.h>
@@ -90,6 +91,7 @@ int main(int argc, char **argv)
 {
     sb_process_harden();
     keep_no_secrets_in_json();
+    (void)umask(077);               /* what a library makes too; our own files and folders have modes of their own */
     (void)signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write, which is checked; not a silent death */
     (void)signal(SIGXFSZ, SIG_IGN); /* so is a file that reached the limit of its size (ulimit -f) */
     if (argc < 2) {

@@ -11,6 +11,10 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/log.h"
+
+#define OTHERS_WRITE (S_IWGRP | S_IWOTH)
+#define OTHERS       (S_IRWXG | S_IRWXO)
 
 #define MAX_SUBFOLDERS 16 /* those of folder.h, and two in rejected/: eight */
 #define LOCK_NAME      SB_FOLDER_STATE "/lock"
@@ -22,6 +26,7 @@ typedef struct {
 
 struct sb_folder {
     char *path;
+    sb_folder_use use;
     int lock_fd;
     pthread_mutex_t mutex; /* guards subs */
     subfolder subs[MAX_SUBFOLDERS];
@@ -58,15 +63,30 @@ static int find_sub(const sb_folder *folder, sb_str name)
     return -1;
 }
 
+static sb_status not_ours(const sb_folder *folder, const char *name, uid_t owner, sb_error *err)
+{
+    return sb_error_set(err, SB_E_USAGE, "what is in the way belongs to somebody else",
+                        "%s/%s belongs to user %u, and we run as user %u",
+                        "run as its owner, or look at it (ls -ld) and export into another folder", folder->path, name,
+                        (unsigned)owner, (unsigned)geteuid());
+}
+
 /* Open one folder inside another, made first when asked to; a link in its place is not followed. */
 static int open_step(int parent, const char *step, bool make)
 {
-    int fd = openat(parent, step, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    struct stat st;
+    int fd = openat(parent, step, flags);
+    if (fd < 0 && errno == ENOTDIR && fstatat(parent, step, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode))
+        errno = ELOOP; /* what it is, not what it is not */
     if (fd >= 0 || errno != ENOENT || !make)
         return fd;
     if (mkdirat(parent, step, 0700) != 0 && errno != EEXIST)
         return -1;
-    fd = openat(parent, step, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    fd = openat(parent, step, flags);
+    /* A umask may have taken our own right to it. By name, but through no link, in a folder where only we write. */
+    if (fd < 0 && errno == EACCES && fchmodat(parent, step, 0700, AT_SYMLINK_NOFOLLOW) == 0)
+        fd = openat(parent, step, flags);
     if (fd < 0)
         return -1;
     if (fchmod(fd, 0700) == 0 && fsync(parent) == 0) /* the new folder must be there when what is in it is relied on */
@@ -75,6 +95,22 @@ static int open_step(int parent, const char *step, bool make)
     (void)close(fd);
     errno = errnum;
     return -1;
+}
+
+/* A folder inside ours is ours. .smartbulk holds URLs that are capabilities: nobody else sees it. The others hold data:
+ * nobody else writes there; who may read their names is its owner's affair, and whoever only looks changes nothing. */
+static sb_status claim_sub(const sb_folder *folder, int fd, const char *name, sb_error *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return failed(folder, "a folder could not be examined", name, errno, err);
+    if (st.st_uid != geteuid())
+        return not_ours(folder, name, st.st_uid, err);
+    bool state = sb_str_starts_with(sb_str_from(name), SB_STR_LIT(SB_FOLDER_STATE));
+    mode_t taken = state ? OTHERS : folder->use == SB_FOLDER_LOOK ? 0 : OTHERS_WRITE;
+    if ((st.st_mode & taken) != 0 && fchmod(fd, st.st_mode & 07777 & ~taken) != 0)
+        return failed(folder, "a folder's mode could not be set", name, errno, err);
+    return SB_OK;
 }
 
 /* The folder of this name below ours, opened step by step and kept. Called under the mutex. */
@@ -87,12 +123,13 @@ static sb_status sub_fd(sb_folder *folder, sb_str name, bool make, int *out, sb_
     sb_str parent = {name.ptr, slash ? (size_t)(slash - name.ptr) : 0};
     int parent_fd = -1;
     SB_TRY(sub_fd(folder, parent, make, &parent_fd, err));
-    SB_AUTOFREE step = sb_str_dup(slash ? (sb_str){slash + 1, name.len - parent.len - 1} : name);
-    if (!step)
+    SB_AUTOFREE copy = sb_str_dup(name);
+    if (!copy)
         return sb_error_nomem(err);
-    SB_AUTOFD fd = open_step(parent_fd, step, make);
+    SB_AUTOFD fd = open_step(parent_fd, copy + (slash ? parent.len + 1 : 0), make);
     if (fd < 0)
-        return failed(folder, "a folder could not be opened", step, errno, err);
+        return failed(folder, "a folder could not be opened", copy, errno, err);
+    SB_TRY(claim_sub(folder, fd, copy, err));
     if (!add_sub(folder, name, fd))
         return sb_error_nomem(err);
     *out = fd;
@@ -110,26 +147,41 @@ sb_status sb_folder_at(sb_folder *folder, const char *name, bool make, int *dir_
     return status;
 }
 
-/* .smartbulk holds URLs that are capabilities: it is ours alone, or it is not used. */
-static sb_status claim_state(sb_folder *folder, bool create, sb_error *err)
+static sb_status claim_state(sb_folder *folder, sb_error *err)
 {
     int fd;
     const char *leaf;
-    struct stat st;
-    sb_status found = sb_folder_at(folder, LOCK_NAME, create, &fd, &leaf, err);
+    sb_status found = sb_folder_at(folder, LOCK_NAME, folder->use == SB_FOLDER_BEGIN, &fd, &leaf, err);
     if (found == SB_E_NOT_FOUND)
         return sb_error_set(err, found, "there is no export in this folder", "%s has no " SB_FOLDER_STATE,
                             "check the folder; `smartbulk export` begins a new one", folder->path);
-    SB_TRY(found);
-    if (fstat(fd, &st) != 0)
-        return failed(folder, "a folder could not be examined", SB_FOLDER_STATE, errno, err);
+    return found;
+}
+
+/* Who else may write into the folder could put files in the places of ours, and take ours away. A folder of our own we
+ * close; not one that was meant to be shared (sticky, as /tmp), nor one that others could open again. */
+static sb_status claim_folder(const sb_folder *folder, sb_error *err)
+{
+    static const char fix[] =
+        "run as its owner, or name a new folder (one inside it, perhaps): it is made for us alone";
+    struct stat st;
+    if (fstat(sb_folder_fd(folder), &st) != 0)
+        return failed(folder, "a folder could not be examined", "", errno, err);
     if (st.st_uid != geteuid())
-        return sb_error_set(err, SB_E_USAGE, "the folder's state belongs to somebody else",
-                            "%s/" SB_FOLDER_STATE " belongs to user %u, and we run as user %u",
-                            "run as its owner, or export into another folder", folder->path, (unsigned)st.st_uid,
+        return sb_error_set(err, SB_E_USAGE,
+                            "the output folder belongs to somebody else, who could change what is in it",
+                            "%s belongs to user %u, and we run as user %u", fix, folder->path, (unsigned)st.st_uid,
                             (unsigned)geteuid());
-    if ((st.st_mode & 077) != 0 && create && fchmod(fd, 0700) != 0)
-        return failed(folder, "a folder's mode could not be set", SB_FOLDER_STATE, errno, err);
+    if ((st.st_mode & OTHERS_WRITE) == 0)
+        return SB_OK;
+    if (st.st_mode & S_ISVTX)
+        return sb_error_set(err, SB_E_USAGE, "the output folder is one that users share",
+                            "%s has mode %04o: others could put files in the places of ours", fix, folder->path,
+                            (unsigned)(st.st_mode & 07777));
+    if (fchmod(sb_folder_fd(folder), st.st_mode & 07777 & ~(mode_t)OTHERS_WRITE) != 0)
+        return failed(folder, "a folder's mode could not be set", "", errno, err);
+    sb_log_warn("others could write into %s (mode %04o): now only you can", folder->path,
+                (unsigned)(st.st_mode & 07777));
     return SB_OK;
 }
 
@@ -144,9 +196,9 @@ static char *path_of(int fd, const char *fallback)
     return sb_str_dup((sb_str){path, (size_t)len});
 }
 
-sb_status sb_folder_open(const char *dir, bool create, sb_folder **out, sb_error *err)
+sb_status sb_folder_open(const char *dir, sb_folder_use use, sb_folder **out, sb_error *err)
 {
-    if (create)
+    if (use == SB_FOLDER_BEGIN)
         SB_TRY(sb_dir_make(dir, 0700, err));
     SB_AUTOFD fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
@@ -162,12 +214,15 @@ sb_status sb_folder_open(const char *dir, bool create, sb_folder **out, sb_error
     if (!folder)
         return sb_error_nomem(err);
     folder->lock_fd = -1;
+    folder->use = use;
     (void)pthread_mutex_init(&folder->mutex, NULL); /* cannot fail on Linux */
     folder->path = path_of(fd, dir);
     if (!folder->path || !add_sub(folder, SB_STR_LIT(""), fd))
         return sb_error_nomem(err);
     fd = -1;
-    SB_TRY(claim_state(folder, create, err));
+    if (use != SB_FOLDER_LOOK)
+        SB_TRY(claim_folder(folder, err));
+    SB_TRY(claim_state(folder, err));
     *out = folder;
     folder = NULL;
     return SB_OK;
@@ -225,7 +280,7 @@ sb_status sb_folder_open_file(sb_folder *folder, const char *name, int flags, in
     bool create = (flags & O_CREAT) != 0;
     SB_TRY(sb_folder_at(folder, name, create, &dir_fd, &leaf, err));
     /* O_NONBLOCK: a FIFO planted here must not hold us up; it has no meaning for regular files */
-    SB_AUTOFD opened = openat(dir_fd, leaf, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+    SB_AUTOFD opened = openat(dir_fd, leaf, (flags & ~O_TRUNC) | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
     if (opened < 0)
         return failed(folder, "a file could not be opened", name, errno, err);
     if (fstat(opened, &st) != 0)
@@ -233,8 +288,12 @@ sb_status sb_folder_open_file(sb_folder *folder, const char *name, int flags, in
     if (!S_ISREG(st.st_mode))
         return sb_error_set(err, SB_E_IO, "something that is no file is in the way", "%s/%s is not a regular file",
                             "look at it (ls -l), and move it away", folder->path, name);
+    if (create && st.st_uid != geteuid())
+        return not_ours(folder, name, st.st_uid, err); /* whoever has it open already would read along */
     if (create && (st.st_mode & 07777) != 0600 && fchmod(opened, 0600) != 0)
         return failed(folder, "a file's mode could not be set", name, errno, err);
+    if ((flags & O_TRUNC) && st.st_size > 0 && ftruncate(opened, 0) != 0)
+        return failed(folder, "a file could not be written", name, errno, err);
     *fd = opened;
     opened = -1;
     return SB_OK;

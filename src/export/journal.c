@@ -164,9 +164,11 @@ static sb_status check_empty(sb_journal *journal, sb_error *err)
 static sb_status open_journal(sb_journal *journal, const char *dir, bool create, bool read_only, sb_error *err)
 {
     bool found = false;
-    sb_status status = sb_folder_open(dir, create, &journal->folder, err);
-    if (status != SB_OK)
-        return status;
+    SB_TRY(sb_folder_open(dir,
+                          create      ? SB_FOLDER_BEGIN
+                          : read_only ? SB_FOLDER_LOOK
+                                      : SB_FOLDER_GO_ON,
+                          &journal->folder, err));
     if (!read_only)
         SB_TRY(sb_folder_lock(journal->folder, err));
     SB_TRY(exists(journal->folder, &found, err));

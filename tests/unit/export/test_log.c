@@ -26,7 +26,7 @@ static int set_up(void **state)
     *state = f;
     fake_clock_init(&f->clock);
     f->dir = scratch_dir_new();
-    return f->dir && sb_folder_open(f->dir, true, &f->folder, &f->err) == SB_OK ? 0 : -1;
+    return f->dir && sb_folder_open(f->dir, SB_FOLDER_BEGIN, &f->folder, &f->err) == SB_OK ? 0 : -1;
 }
 
 static int tear_down(void **state)
