@@ -231,7 +231,8 @@ def idle_case(bench, count):
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 2 * count + 1000), hard))
     sockets = []
     try:
-        with Payer(bench.build, bench.work / "payer", one_line(bench.work / "one"), connections=count + 100) as payer:
+        with Payer(bench.build, bench.work / "payer", one_line(bench.work / "one"), connections=count + 100,
+                   connections_per_address=count + 100) as payer:
             before = payer.memory_mb()
             request = f"GET /fhir/metadata HTTP/1.1\r\nHost: 127.0.0.1:{payer.port}\r\n\r\n".encode()
             for i in range(count):

@@ -48,6 +48,18 @@ bool sb_address_is_v4(const sb_address *address)
     return memcmp(address->bytes, mapped, sizeof(mapped)) == 0;
 }
 
+uint64_t sb_address_network(const sb_address *address)
+{
+    unsigned char bytes[8] = {0xff, 0xff, 0xff, 0xff}; /* of multicast: no IPv6 peer is of ffff:ffff::/32 */
+    uint64_t network;
+    if (sb_address_is_v4(address))
+        memcpy(bytes + 4, address->bytes + sizeof(mapped), 4);
+    else
+        memcpy(bytes, address->bytes, sizeof(bytes));
+    memcpy(&network, bytes, sizeof(network));
+    return network;
+}
+
 void sb_address_write(const sb_address *address, char out[INET6_ADDRSTRLEN])
 {
     if (sb_address_is_v4(address))

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "http/server_answer.h"
+#include "http/server_peers.h"
 #include "http/server_tls.h"
 #include "http/server_watch.h"
 
@@ -47,6 +48,7 @@ struct sb_server {
     struct MHD_Daemon *daemon;
     sb_server_tls *tls; /* NULL: plain */
     sb_watch *watch;
+    sb_peers *peers; /* NULL: no limit */
     pthread_mutex_t lock;
     pthread_cond_t idle; /* under_way became 0 */
     unsigned under_way;
@@ -56,7 +58,8 @@ struct sb_server {
 
 typedef struct connection {
     sb_watched watched;
-    char *uri; /* of the request under way, as it came */
+    sb_peer *peer; /* NULL: not counted */
+    char *uri;     /* of the request under way, as it came */
 } connection;
 
 typedef struct exchange {
@@ -325,8 +328,18 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 static enum MHD_Result may_connect(void *cls, const struct sockaddr *peer, socklen_t len)
 {
     sb_server *server = cls;
-    (void)peer, (void)len;
-    return atomic_load(&server->draining) ? MHD_NO : MHD_YES;
+    (void)len;
+    if (atomic_load(&server->draining))
+        return MHD_NO;
+    return !server->peers || sb_peers_has_room(server->peers, peer) ? MHD_YES : MHD_NO;
+}
+
+/* Counted here and not in may_connect(), after which libmicrohttpd may fail without a word. */
+static void count_peer(sb_server *server, struct MHD_Connection *mhd, connection *c)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    if (server->peers && info && info->client_addr)
+        c->peer = sb_peers_enter(server->peers, info->client_addr);
 }
 
 static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
@@ -340,6 +353,7 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
         if (!c)
             return;
         c->watched.fd = info->connect_fd;
+        count_peer(server, mhd, c);
         sb_watch_on(server->watch, &c->watched);
         return;
     }
@@ -347,6 +361,7 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
     if (!c)
         return;
     sb_watch_off(server->watch, &c->watched);
+    sb_peers_leave(server->peers, c->peer);
     free(c->uri);
     free(c);
     *context = NULL;
@@ -424,12 +439,10 @@ static sb_status start_daemon(sb_server *server, sb_error *err)
     unsigned mode =
         o->file_rate > 0 ? MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION : MHD_USE_EPOLL_INTERNAL_THREAD;
     unsigned flags = mode | MHD_USE_ITC | MHD_USE_ERROR_LOG | (o->cert ? MHD_USE_TLS : 0);
-    struct MHD_OptionItem extra[6];
+    struct MHD_OptionItem extra[4];
     size_t n = 0;
     if (o->threads > 1 && o->file_rate == 0)
         extra[n++] = (struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)o->threads, NULL};
-    if (o->per_address > 0)
-        extra[n++] = (struct MHD_OptionItem){MHD_OPTION_PER_IP_CONNECTION_LIMIT, (intptr_t)o->per_address, NULL};
     if (o->cert) {
         extra[n++] =
             (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)sb_server_tls_retrieve};
@@ -490,6 +503,8 @@ sb_status sb_server_start(sb_server *server, const sb_server_handler *handler, s
 {
     server->handler = *handler;
     SB_TRY(sb_watch_new(server->options.receive_ms, &server->watch, err));
+    if (server->options.per_address > 0)
+        SB_TRY(sb_peers_new(server->options.per_address, server->options.proxies, &server->peers, err));
     if (server->cert)
         SB_TRY(sb_server_tls_new(server->cert, server->key, server->port, &server->tls, err));
     return start_daemon(server, err);
@@ -534,6 +549,7 @@ void sb_server_free(sb_server *server)
     }
     sb_fd_cleanup(&server->listen_fd);
     sb_watch_free(server->watch);
+    sb_peers_free(server->peers);
     sb_server_tls_free(server->tls);
     (void)pthread_cond_destroy(&server->idle);
     (void)pthread_mutex_destroy(&server->lock);

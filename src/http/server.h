@@ -91,7 +91,7 @@ typedef struct sb_server_options {
     const char *cert, *key; /* PEM texts; NULL: plain HTTP */
     unsigned threads;       /* 0: 4 */
     unsigned connections;   /* 0: 1024 */
-    unsigned per_address;   /* connections of one address; 0: no limit of its own */
+    unsigned per_address;   /* connections of one address, but a proxy's (server_peers.h); 0: no limit of its own */
     unsigned idle_s;        /* of silence, in either direction, before a connection is closed; 0: 60 */
     unsigned receive_ms;    /* from connecting, or from the last answer, to the end of the next request; 0: 60000 */
     uint64_t file_rate; /* bytes a second of each file that is sent, for trials; a thread a connection then. 0: all */

@@ -213,6 +213,7 @@ static void set_limits(const sb_sandbox_options *o, sb_settings *set)
 {
     set->threads = o->threads ? o->threads : THREADS;
     set->connections = CONNECTIONS;
+    set->connections_per_address = 0; /* all of them are its one user's */
     set->drain_s = DRAIN_S;
     set->registration = o->no_registration ? SB_REGISTRATION_OFF : SB_REGISTRATION_OPEN;
     set->token_lifetime_s = o->token_lifetime_s ? o->token_lifetime_s : set->token_lifetime_s;

@@ -177,6 +177,7 @@ static sb_status make_server(sb_serve *s, sb_buf *cert, sb_buf *key, sb_error *e
     sb_server_options server = {.address = address,
                                 .threads = set->threads,
                                 .connections = set->connections,
+                                .per_address = set->connections_per_address,
                                 .proxies = s->proxies,
                                 .file_rate = s->demo.file_rate,
                                 .drain_ms = set->drain_s * 1000};

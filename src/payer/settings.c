@@ -294,6 +294,7 @@ static void set_defaults(sb_settings *s)
 {
     s->threads = 16;
     s->connections = 10000;
+    s->connections_per_address = 256;
     s->drain_s = 30;
     s->token_lifetime_s = 300; /* TOK-02 */
     s->token_key_days = 30;

@@ -32,7 +32,7 @@ typedef struct sb_settings {
     char *tls_certificate, *tls_key;
     char *database, *database_file;   /* SQLite's path or a URI; or a file that holds one (with its password) */
     sb_settings_list trusted_proxies; /* addresses and networks whose X-Forwarded-For is believed */
-    unsigned threads, connections, drain_s;
+    unsigned threads, connections, connections_per_address, drain_s;
 
     char *admin_listen, *admin_token_file;
 

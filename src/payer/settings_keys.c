@@ -21,6 +21,7 @@ const sb_settings_key sb_settings_keys[] = {
     {"", "trusted_proxies", SB_SETTINGS_LIST, AT(trusted_proxies), 0, 0, NULL, true},
     {"", "threads", SB_SETTINGS_NUMBER, AT(threads), 1, 64, NULL, true},
     {"", "connections", SB_SETTINGS_NUMBER, AT(connections), 1, 100000, NULL, true},
+    {"", "connections_per_address", SB_SETTINGS_NUMBER, AT(connections_per_address), 0, 100000, NULL, true},
     {"", "drain", SB_SETTINGS_NUMBER, AT(drain_s), 0, 3600, NULL, true},
     {"tls", "certificate", SB_SETTINGS_PATH, AT(tls_certificate), 0, 0, NULL},
     {"tls", "key", SB_SETTINGS_PATH, AT(tls_key), 0, 0, NULL},

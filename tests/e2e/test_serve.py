@@ -182,7 +182,7 @@ def test_the_files_that_a_configuration_names_are_looked_at_before_a_start(t):
 
 def test_many_idle_connections_take_bounded_memory(t):
     write_claims(t)
-    serve, many = Serve(t, log={"requests": False}), 2000
+    serve, many = Serve(t, log={"requests": False}, connections_per_address=0), 2000
     host, port = "127.0.0.1", serve.about["port"]
 
     def resident():
@@ -199,6 +199,29 @@ def test_many_idle_connections_take_bounded_memory(t):
             assert connection.recv(100).startswith(b"HTTP/1.1 200")
         assert resident() - before < many * 24 + 16384, "more than 24 KB a connection"  # of its buffer, 16 KB
         assert urllib.request.urlopen(serve.url + "/metadata", timeout=60).status == 200
+    finally:
+        for connection in idle:
+            connection.close()
+
+
+def test_one_address_cannot_take_all_connections(t):
+    write_claims(t)
+    serve, idle = Serve(t, connections_per_address=20), []
+    host, port = "127.0.0.1", serve.about["port"]
+    try:
+        for _ in range(20):
+            idle.append(socket.create_connection((host, port), timeout=60))
+            idle[-1].sendall(b"GET /fhir/metadata HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert idle[-1].recv(100).startswith(b"HTTP/1.1 200")
+        with socket.create_connection((host, port), timeout=60) as more:
+            try:
+                assert more.recv(1) == b"", "one more was served"
+            except ConnectionResetError:
+                pass
+        with socket.create_connection((host, port), timeout=60, source_address=("127.0.0.2", 0)) as other:
+            other.sendall(b"GET /fhir/metadata HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert other.recv(100).startswith(b"HTTP/1.1 200"), "others are not served"
+        assert "127.0.0.1 has 20 connections" in serve.said()
     finally:
         for connection in idle:
             connection.close()

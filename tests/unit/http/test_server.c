@@ -118,11 +118,10 @@ static void on_release(void *impl, sb_server_request *request)
     atomic_fetch_add(&((fixture *)impl)->released, 1);
 }
 
-static fixture *start_at(unsigned receive_ms, uint64_t file_rate)
+static fixture *start_by(sb_server_options options)
 {
     fixture *f = calloc(1, sizeof(*f));
     sb_error err = SB_ERROR_INIT;
-    sb_server_options options = {.threads = 2, .receive_ms = receive_ms, .drain_ms = 10000, .file_rate = file_rate};
     sb_server_handler handler = {f, on_begin, on_respond, on_refuse, on_answered, on_release};
     assert_non_null(f);
     assert_int_equal(pthread_mutex_init(&f->lock, NULL), 0);
@@ -131,6 +130,12 @@ static fixture *start_at(unsigned receive_ms, uint64_t file_rate)
     if (sb_server_start(f->server, &handler, &err) != SB_OK)
         fail_msg("%s: %s", err.what, err.why);
     return f;
+}
+
+static fixture *start_at(unsigned receive_ms, uint64_t file_rate)
+{
+    return start_by(
+        (sb_server_options){.threads = 2, .receive_ms = receive_ms, .drain_ms = 10000, .file_rate = file_rate});
 }
 
 static fixture *start(unsigned receive_ms)
@@ -157,16 +162,23 @@ static int tear_down(void **state)
 
 /* A client that says exactly what it is told to */
 
-static int dial(const fixture *f)
+static int dial_from(const fixture *f, in_addr_t from)
 {
+    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(from)};
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)sb_server_port(f->server))};
     struct timeval limit = {20, 0};
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&own, sizeof(own)), 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
     return fd;
+}
+
+static int dial(const fixture *f)
+{
+    return dial_from(f, INADDR_LOOPBACK);
 }
 
 static void say(int fd, const char *bytes, size_t len)
@@ -452,6 +464,59 @@ static void a_file_that_is_sent_slowly_is_the_same_file(void **state)
     (void)state;
 }
 
+/* Many */
+
+#define KEPT_OPEN "GET /echo HTTP/1.1\r\nHost: h\r\n\r\n"
+
+/* It stays open. */
+static bool is_served(int fd)
+{
+    say(fd, KEPT_OPEN, strlen(KEPT_OPEN));
+    SB_AUTOFREE answer = hear(fd, "GET /echo");
+    return strstr(answer, "200 OK") != NULL;
+}
+
+static void an_address_that_has_its_connections_gets_no_more_and_others_do(void **state)
+{
+    fixture *f = start_by((sb_server_options){.threads = 2, .per_address = 2});
+    SB_AUTOFD first = dial(f);
+    SB_AUTOFD second = dial(f);
+    SB_AUTOFD third = -1;
+    (void)state;
+    assert_true(is_served(first) && is_served(second));
+    third = dial(f);
+    assert_false(is_served(third));
+    SB_AUTOFD other = dial_from(f, INADDR_LOOPBACK + 1);
+    assert_true(is_served(other));
+    sb_fd_cleanup(&first);
+    bool served = false; /* once the server has seen that it is closed */
+    for (unsigned i = 0; !served && i < 100000; i++) {
+        SB_AUTOFD next = dial(f);
+        served = is_served(next);
+    }
+    assert_true(served);
+    void *own = f;
+    (void)tear_down(&own);
+}
+
+static void a_trusted_proxy_has_as_many_as_it_needs(void **state)
+{
+    char address[] = "127.0.0.1", *addresses[] = {address};
+    SB_AUTOPTR(sb_proxies) proxies = NULL;
+    int fds[5];
+    (void)state;
+    assert_int_equal(sb_proxies_new(addresses, 1, &proxies, NULL), SB_OK);
+    fixture *f = start_by((sb_server_options){.threads = 2, .per_address = 2, .proxies = proxies});
+    for (size_t i = 0; i < SB_ARRAY_LEN(fds); i++) {
+        fds[i] = dial(f);
+        assert_true(is_served(fds[i]));
+    }
+    for (size_t i = 0; i < SB_ARRAY_LEN(fds); i++)
+        (void)close(fds[i]);
+    void *own = f;
+    (void)tear_down(&own);
+}
+
 /* The end */
 
 static void *end_server(void *impl)
@@ -548,6 +613,8 @@ int main(void)
         cmocka_unit_test(who_trickles_is_closed),
         cmocka_unit_test(who_is_between_requests_for_too_long_is_closed),
         cmocka_unit_test(a_file_that_is_sent_slowly_is_the_same_file),
+        cmocka_unit_test(an_address_that_has_its_connections_gets_no_more_and_others_do),
+        cmocka_unit_test(a_trusted_proxy_has_as_many_as_it_needs),
         SERVED(the_end_waits_for_who_is_being_answered),
         SERVED(the_end_waits_for_a_file_that_is_on_its_way),
         SERVED(a_port_that_is_taken_is_named),
