@@ -207,6 +207,7 @@ static sb_status open_service(sb_generation *g, sb_error *err)
                                   .failures_per_minute = set->failures_per_minute,
                                   .registration = set->registration,
                                   .registration_scope = set->registration_scope,
+                                  .registration_pending_days = set->registration_pending_days,
                                   .registration_token = &g->registration_token,
                                   .guard = g->guard,
                                   .open_files = s->settings->open_files, /* as the manifests say */

@@ -298,6 +298,7 @@ static void set_defaults(sb_settings *s)
     s->drain_s = 30;
     s->token_lifetime_s = 300; /* TOK-02 */
     s->token_key_days = 30;
+    s->registration_pending_days = 14;
     s->tokens_per_minute = 600;
     s->failures_burst = 50;
     s->failures_per_minute = 300;

@@ -38,7 +38,8 @@ typedef struct sb_settings {
 
     sb_registration_mode registration;
     char *registration_token_file;
-    char *registration_scope; /* what who registers may have at most */
+    char *registration_scope;           /* what who registers may have at most */
+    unsigned registration_pending_days; /* how long who registers waits for a person at most */
     sb_settings_list algorithms;
     unsigned token_lifetime_s;
     sb_token_format token_format;

@@ -30,6 +30,7 @@ const sb_settings_key sb_settings_keys[] = {
     {"auth", "registration", SB_SETTINGS_WORD, AT(registration), 0, 0, registrations},
     {"auth", "registration_token_file", SB_SETTINGS_PATH, AT(registration_token_file), 0, 0, NULL},
     {"auth", "registration_scope", SB_SETTINGS_TEXT, AT(registration_scope), 0, 0, NULL},
+    {"auth", "registration_pending_days", SB_SETTINGS_NUMBER, AT(registration_pending_days), 1, 3650, NULL},
     {"auth", "algorithms", SB_SETTINGS_LIST, AT(algorithms), 0, 0, NULL},
     {"auth", "token_lifetime", SB_SETTINGS_NUMBER, AT(token_lifetime_s), 1, 3600, NULL, true},
     {"auth", "token_format", SB_SETTINGS_WORD, AT(token_format), 0, 0, formats, true},

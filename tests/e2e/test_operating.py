@@ -2,6 +2,7 @@
 """What a payer's operator does beside `smartbulk serve`: the register of clients, the audit log."""
 import json
 import signal
+import sqlite3
 
 from context import wait_until
 from partner import Partner
@@ -167,3 +168,20 @@ def test_those_who_wait_for_too_long_are_removed_at_once(t):
     clients(t, serve, "show", waits.client_id, code=1)
     for odd in (["--pending"], ["--older-than", "1"], ["--pending", "--older-than", "x"], ["--pending", "--older-than", "1", "id"]):
         clients(t, serve, "remove", *odd, code=2)
+
+
+def test_who_waited_in_a_database_of_before_still_has_to_be_looked_at(t):
+    write_claims(t)
+    serve = Serve(t, auth={"registration": "pending"})
+    waits, was_in = Partner(t, serve), Partner(t, serve)
+    serve.end()
+    with sqlite3.connect(t.dir / serve.settings["database"]) as db:  # as the first version made it
+        for column in ("admission", "self_changed", "registered_from"):
+            db.execute(f"ALTER TABLE clients DROP COLUMN {column}")
+        db.execute("UPDATE clients SET state = 'active' WHERE id = ?", (was_in.client_id,))
+        db.execute("PRAGMA user_version = 1")
+    serve.start()
+    assert "it registered itself" in clients(t, serve, "approve", waits.client_id, code=2).err
+    clients(t, serve, "approve", "--thumbprint", waits.thumbprint(), waits.client_id)
+    was_in.registration["registration_client_uri"] = f"{serve.base_url}/register/{was_in.client_id}"
+    assert was_in.change_registration(client_name="Another").json()["client_state"] == "pending"

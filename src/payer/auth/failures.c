@@ -60,6 +60,12 @@ static uint64_t network_of(const char *address)
     return network + 1; /* none is 0, which no multiplier moves */
 }
 
+int64_t sb_failures_network(const char *address)
+{
+    uint64_t network = network_of(address);
+    return network ? (int64_t)network : -1; /* one of 2^64 shares another's */
+}
+
 static int64_t *bucket_of(sb_failures *f, const char *address)
 {
     uint64_t hash = network_of(address) * f->multiplier;

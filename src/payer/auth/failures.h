@@ -23,4 +23,7 @@ SB_DEFINE_FREEP(sb_failures)
 bool sb_failures_exceeded(sb_failures *failures, const char *address);
 void sb_failures_add(sb_failures *failures, const char *address);
 
+/* What stands for that address wherever its network is counted: not 0. */
+int64_t sb_failures_network(const char *address);
+
 #endif

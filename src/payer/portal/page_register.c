@@ -290,8 +290,8 @@ static sb_status keep(sb_turn *t, draft *d, sb_error *err)
         return SB_OK;
     }
     SB_TRY(check_room(t, err));
-    SB_TRY(sb_registration_keep(t->service, &d->registration, pending ? SB_CLIENT_PENDING : SB_CLIENT_ACTIVE, NULL,
-                                &client, err));
+    SB_TRY(sb_registration_keep(t->service, &d->registration, pending ? SB_CLIENT_PENDING : SB_CLIENT_ACTIVE,
+                                t->request->peer, NULL, &client, err));
     sb_status status = sb_portal_own(t->portal->o.store, t->person.who, client, err);
     if (status != SB_OK) {
         (void)sb_clients_remove(t->service->o.clients, sb_str_from(client->id), NULL);

@@ -12,10 +12,11 @@
  * strangers this server fetches nothing. False: `answer` says why not. */
 bool sb_register_read(sb_service *service, const sb_server_request *request, sb_visit *visit, const char *scope_max,
                       bool may_fetch, json_t **metadata, sb_registration *out, sb_answer *answer);
-/* Keep a client of this registration, whose keys go over to it. `token` (NULL: none) is the digest of what it manages
- * itself by. SB_E_BUSY: too many wait for approval already, or there are as many clients as there may be. */
+/* Keep a client of this registration, whose keys go over to it. `peer` is the address of who registers it; `token` (NULL:
+ * none) is the digest of what it manages itself by. SB_E_BUSY: too many wait for approval already, or too many of that
+ * network, or there are as many clients as there may be. */
 sb_status sb_registration_keep(const sb_service *service, sb_registration *registration, sb_client_state state,
-                               const sb_digest *token, sb_client **out, sb_error *err);
+                               const char *peer, const sb_digest *token, sb_client **out, sb_error *err);
 /* 400 invalid_client_metadata, for a mistake; 503 for a failure of ours. */
 void sb_register_refuse(sb_visit *visit, sb_answer *answer, sb_status status, const char *why);
 /* A token that is missing or wrong, for registering or for a registration, known or not. */

@@ -8,12 +8,15 @@
 #include "base/secret.h"
 #include "http/accept.h"
 #include "jose/base64url.h"
+#include "payer/ops/register.h"
 #include "payer/routes/register_internal.h"
 
-#define PENDING_MAX   1000 /* that wait for a person: more than anybody reads, and less than the register holds */
-#define BUSY_RETRY_S  5
-#define OFTEN_RETRY_S 10
-#define TOKEN_BYTES   32
+#define PENDING_MAX            1000 /* that wait for a person: more than anybody reads, and less than the register holds */
+#define PENDING_OF_NETWORK_MAX 50 /* of them: more than one partner has, and 20 networks are not one stranger's */
+#define DAY_S                  INT64_C(86400)
+#define BUSY_RETRY_S           5
+#define OFTEN_RETRY_S          10
+#define TOKEN_BYTES            32
 
 void sb_register_refuse(sb_visit *visit, sb_answer *answer, sb_status status, const char *why)
 {
@@ -118,30 +121,57 @@ static bool may_register(sb_service *service, const sb_server_request *request, 
     return true;
 }
 
+typedef struct waiting {
+    int64_t network;
+    size_t count, of_network;
+} waiting;
+
+/* One that was approved once, and changed itself, takes nobody's place. */
 static sb_status count_pending(void *context, sb_client *client, sb_error *err)
 {
-    size_t *count = context;
+    waiting *w = context;
     (void)err;
-    *count += client->state == SB_CLIENT_PENDING;
+    if (client->state != SB_CLIENT_PENDING || client->self_changed)
+        return SB_OK;
+    w->count++;
+    w->of_network += client->registered_from == w->network;
     return SB_OK;
 }
 
-/* Strangers who ask do not crowd out those whom the operator registers. */
-static sb_status check_room(const sb_service *service, sb_client_state state, sb_error *err)
+/* Who waited too long makes room: by those whom nobody approves, nobody is kept out. */
+static sb_status forget_old(const sb_service *service, sb_error *err)
 {
-    size_t count = 0;
+    const sb_service_options *o = &service->o;
+    SB_AUTOPTR(sb_register) reg = NULL;
+    size_t count;
+    unsigned days = o->registration_pending_days ? o->registration_pending_days : SB_PENDING_DAYS_DEFAULT;
+    sb_register_parts parts = {.clients = o->clients, .audit = o->audit, .clock = o->clock};
+    SB_TRY(sb_register_over(&parts, &reg, err));
+    return sb_register_remove_pending(reg, (int64_t)days * DAY_S, &count, err);
+}
+
+/* Strangers who ask do not crowd out those whom the operator registers, nor one of them all others. */
+static sb_status check_room(const sb_service *service, sb_client_state state, int64_t network, sb_error *err)
+{
+    waiting w = {.network = network};
     if (state != SB_CLIENT_PENDING)
         return SB_OK;
-    SB_TRY(sb_clients_each(service->o.clients, count_pending, &count, err));
-    return count < PENDING_MAX ? SB_OK
-                               : sb_error_set(err, SB_E_BUSY, "the client cannot be registered",
-                                              "too many clients wait for approval", "come back later");
+    SB_TRY(forget_old(service, err));
+    SB_TRY(sb_clients_each(service->o.clients, count_pending, &w, err));
+    if (w.of_network >= PENDING_OF_NETWORK_MAX)
+        return sb_error_set(err, SB_E_BUSY, "the client cannot be registered",
+                            "%d clients that were registered from there wait for approval",
+                            "have them approved or removed first", PENDING_OF_NETWORK_MAX);
+    return w.count < PENDING_MAX ? SB_OK
+                                 : sb_error_set(err, SB_E_BUSY, "the client cannot be registered",
+                                                "too many clients wait for approval", "come back later");
 }
 
 sb_status sb_registration_keep(const sb_service *service, sb_registration *registration, sb_client_state state,
-                               const sb_digest *token, sb_client **out, sb_error *err)
+                               const char *peer, const sb_digest *token, sb_client **out, sb_error *err)
 {
     char id[SB_UUID_SIZE];
+    int64_t network = sb_failures_network(peer);
     int64_t now = service->o.clock->wall_s(service->o.clock->impl);
     sb_random_uuid(id);
     sb_client_spec spec = {.id = id,
@@ -154,8 +184,9 @@ sb_status sb_registration_keep(const sb_service *service, sb_registration *regis
                            .admission = SB_ADMISSION_ITSELF, /* unless it waits */
                            .created_s = now,
                            .changed_s = now,
-                           .registration_digest = token};
-    SB_TRY(check_room(service, state, err));
+                           .registration_digest = token,
+                           .registered_from = network};
+    SB_TRY(check_room(service, state, network, err));
     SB_TRY(sb_client_new(&spec, out, err));
     registration->jwks = NULL; /* the client's now */
     return sb_clients_add(service->o.clients, *out, err);
@@ -185,7 +216,7 @@ void sb_route_register(sb_service *service, sb_server_request *request, sb_visit
     draw_token(token);
     sb_digest digest = sb_digest_of(sb_str_from(token));
     sb_status status = sb_registration_keep(service, &registration, pending ? SB_CLIENT_PENDING : SB_CLIENT_ACTIVE,
-                                            &digest, &client, &err);
+                                            request->peer, &digest, &client, &err);
     if (status == SB_OK) {
         memcpy(visit->client, client->id, strlen(client->id) + 1);
         visit->reason = pending ? "registration_pending" : "registered";

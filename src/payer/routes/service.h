@@ -23,8 +23,9 @@
 #include "payer/ops/audit.h"
 #include "payer/ops/metrics.h"
 
-#define SB_FHIR_ROOT          "fhir"        /* below the base URL */
-#define SB_SERVICE_SCOPES_MAX "system/*.rs" /* what anybody may have at most: nothing here is written to */
+#define SB_FHIR_ROOT            "fhir" /* below the base URL */
+#define SB_PENDING_DAYS_DEFAULT 14
+#define SB_SERVICE_SCOPES_MAX   "system/*.rs" /* what anybody may have at most: nothing here is written to */
 
 typedef struct sb_service sb_service;
 
@@ -74,10 +75,11 @@ typedef struct sb_service_options {
     sb_rates *rates;                      /* how often clients may ask for tokens; NULL: there is no limit */
     const sb_introspector *introspectors; /* NULL: nobody may introspect */
     size_t introspector_count;
-    unsigned failures_burst;           /* failed authentications of one address: at once, and over time; 0: no limit */
-    unsigned failures_per_minute;      /* AUTH-11 */
-    sb_registration_mode registration; /* may clients register themselves?                                   KEY-07 */
-    const char *registration_scope;    /* what they may have at most; NULL: SB_SERVICE_SCOPES_MAX */
+    unsigned failures_burst;            /* failed authentications of one address: at once, and over time; 0: no limit */
+    unsigned failures_per_minute;       /* AUTH-11 */
+    sb_registration_mode registration;  /* may clients register themselves?                                   KEY-07 */
+    unsigned registration_pending_days; /* who waits for a person longer is forgotten; 0: SB_PENDING_DAYS_DEFAULT */
+    const char *registration_scope;     /* what they may have at most; NULL: SB_SERVICE_SCOPES_MAX */
     const sb_digest *registration_token; /* SB_REGISTRATION_TOKEN: of the initial access token */
     const sb_guard *guard;               /* says which JWKS URLs may be registered; NULL: none */
     bool open_files; /* files are fetched without a token; with one they are refused                       USE-02 */

@@ -72,7 +72,7 @@ static void fixture_open(fixture *f)
     f->jobs_options.open_files = f->options.open_files;
     assert_ok(sb_jobs_new(&f->jobs_options, &f->jobs, NULL));
     assert_ok(f->pool ? sb_clients_db(f->pool, &f->clock.clock, &f->clients, NULL)
-                      : sb_clients_memory(5, &f->clients, NULL));
+                      : sb_clients_memory(60, &f->clients, NULL));
     assert_ok(sb_replay_memory(f->replay_max ? f->replay_max : 1000, &f->replay, NULL));
     assert_ok(sb_grants_memory(&f->clock.clock, LIFETIME, f->grants_max ? f->grants_max : 1000, f->clients, f->replay,
                                &f->grants, NULL));

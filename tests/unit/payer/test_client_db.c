@@ -49,7 +49,10 @@ static sb_client *make(const char *id, sb_client_state state, bool by_url)
                            .tokens_per_minute = 7,
                            .created_s = 5,
                            .changed_s = 6,
-                           .registration_digest = by_url ? &digest : NULL};
+                           .registration_digest = by_url ? &digest : NULL,
+                           .admission = SB_ADMISSION_ITSELF,
+                           .self_changed = SB_CLIENT_KEYS | SB_CLIENT_CONTACT,
+                           .registered_from = INT64_MIN + 7};
     assert_int_equal(sb_client_new(&spec, &client, NULL), SB_OK);
     return client;
 }
@@ -90,6 +93,9 @@ static void a_client_is_found_as_it_was_registered(database *d)
     assert_true(set->state == SB_CLIENT_ACTIVE && !set->has_registration && set->profile == SB_PROFILE_RFC7523BIS);
     assert_true(set->show_reasons && set->tokens_per_minute == 7 && set->created_s == 5 && set->changed_s == 6);
     assert_string_equal(set->name, "Acme \xc3\xa9");
+    assert_true(url->admission == SB_ADMISSION_NONE && set->admission == SB_ADMISSION_ITSELF);
+    assert_int_equal(set->self_changed, SB_CLIENT_KEYS | SB_CLIENT_CONTACT);
+    assert_true(set->registered_from == INT64_MIN + 7);
     assert_string_equal(set->contact, "ops@acme.example");
     assert_true(sb_scopes_format(&set->scopes, &scope));
     assert_string_equal(sb_buf_cstr(&scope), "system/Patient.rs system/Observation.rs?category=laboratory");
@@ -159,6 +165,23 @@ static void a_change_is_seen_at_once_here_and_soon_elsewhere(database *d)
     end(&there);
 }
 
+/* Who sweeps what waited too long takes nobody along who was approved just then. */
+static void what_was_changed_meanwhile_is_not_removed(database *d)
+{
+    process here;
+    begin(&here, d);
+    add(&here, "acme", SB_CLIENT_PENDING, true);
+    SB_AUTOPTR(sb_client) waiting = find(&here, "acme");
+    SB_AUTOPTR(sb_client) approved = make("acme", SB_CLIENT_ACTIVE, true);
+    assert_int_equal(sb_clients_replace(here.clients, approved, NULL), SB_OK);
+    assert_int_equal(sb_clients_remove_if(here.clients, waiting, NULL), SB_E_BUSY);
+    SB_AUTOPTR(sb_client) now = find(&here, "acme");
+    assert_int_equal(now->state, SB_CLIENT_ACTIVE);
+    assert_int_equal(sb_clients_remove_if(here.clients, now, NULL), SB_OK);
+    assert_null(find(&here, "acme"));
+    end(&here);
+}
+
 typedef struct names {
     char text[256];
 } names;
@@ -206,6 +229,7 @@ ON_BOTH(a_client_is_found_as_it_was_registered)
 ON_BOTH(a_client_that_did_not_change_is_not_read_again)
 ON_BOTH(an_id_is_taken_once)
 ON_BOTH(a_change_is_seen_at_once_here_and_soon_elsewhere)
+ON_BOTH(what_was_changed_meanwhile_is_not_removed)
 ON_BOTH(all_are_visited_in_order_of_their_bytes)
 ON_BOTH(a_damaged_row_shuts_nobody_else_out)
 
@@ -216,6 +240,7 @@ int main(void)
         BOTH(a_client_that_did_not_change_is_not_read_again),
         BOTH(an_id_is_taken_once),
         BOTH(a_change_is_seen_at_once_here_and_soon_elsewhere),
+        BOTH(what_was_changed_meanwhile_is_not_removed),
         BOTH(all_are_visited_in_order_of_their_bytes),
         BOTH(a_damaged_row_shuts_nobody_else_out),
     };

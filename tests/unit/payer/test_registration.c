@@ -180,6 +180,61 @@ static void one_address_registers_so_often_and_no_more(void **state)
     assert_int_equal(r.status, 200);
 }
 
+/* From one network after another, at a pace that no limit of rates sees. */
+static unsigned register_slowly(fixture *f, const char *peer)
+{
+    SB_AUTO(reply) r = REPLY_INIT;
+    f->peer = peer;
+    fake_advance_s(&f->clock, 60);
+    post(f, "", NULL, &r);
+    return r.status;
+}
+
+static void one_network_does_not_keep_all_others_from_registering(void **state)
+{
+    fixture *f = *state;
+    static const char *const same[] = {"2001:db8:7:7::1", "2001:db8:7:7:ffff::2"};
+    use_mode(f, SB_REGISTRATION_PENDING);
+    for (size_t i = 0; i < 50; i++)
+        assert_int_equal(register_slowly(f, same[i % 2]), 201);
+    assert_int_equal(register_slowly(f, same[0]), 503);
+    assert_string_equal(f->reason, "registration_unavailable");
+    assert_int_equal(register_slowly(f, "2001:db8:7:8::1"), 201);
+    assert_int_equal(register_slowly(f, "192.0.2.7"), 201);
+}
+
+static sb_status count_one(void *context, sb_client *client, sb_error *err)
+{
+    (void)err;
+    *(size_t *)context += client->state == SB_CLIENT_PENDING;
+    return SB_OK;
+}
+
+static size_t count_waiting(fixture *f)
+{
+    size_t count = 0;
+    assert_ok(sb_clients_each(f->clients, count_one, &count, NULL));
+    return count;
+}
+
+static void who_waits_for_too_long_is_forgotten(void **state)
+{
+    fixture *f = *state;
+    use_mode(f, SB_REGISTRATION_PENDING);
+    assert_int_equal(register_slowly(f, "192.0.2.7"), 201);
+    fake_advance_s(&f->clock, 14 * 86400 - 61);
+    assert_int_equal(register_slowly(f, "192.0.2.8"), 201);
+    assert_int_equal(count_waiting(f), 2);
+    assert_int_equal(register_slowly(f, "192.0.2.9"), 201);
+    assert_int_equal(count_waiting(f), 2);
+    f->options.registration_pending_days = 1;
+    use_mode(f, SB_REGISTRATION_PENDING);
+    assert_int_equal(register_slowly(f, "192.0.2.7"), 201);
+    fake_advance_s(&f->clock, 86400);
+    assert_int_equal(register_slowly(f, "192.0.2.8"), 201);
+    assert_int_equal(count_waiting(f), 1);
+}
+
 static void nobody_gets_more_than_is_configured(void **state)
 {
     fixture *f = *state;
@@ -507,6 +562,8 @@ int main(void)
         WITH_WEB(the_initial_token_lets_in_and_nothing_else_does),
         WITH_WEB(a_mode_that_asks_for_a_token_it_does_not_have_lets_nobody_in),
         WITH_WEB(one_address_registers_so_often_and_no_more),
+        WITH_WEB(one_network_does_not_keep_all_others_from_registering),
+        WITH_WEB(who_waits_for_too_long_is_forgotten),
         WITH_WEB(nobody_gets_more_than_is_configured),
         WITH_WEB(keys_at_a_url_are_looked_at_on_the_spot),
         WITH_WEB(for_a_stranger_nothing_is_fetched),

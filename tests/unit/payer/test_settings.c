@@ -83,6 +83,7 @@ static void every_kind_of_value_arrives(void **state)
     assert_int_equal(s->token_format, SB_TOKEN_JWT);
     assert_string_equal(s->token_key_file, "/tmp/seal");
     assert_int_equal(s->token_key_days, 30);
+    assert_int_equal(s->registration_pending_days, 14);
     assert_null(s->token_audience);
     assert_string_equal(s->algorithms.items[0], "RS384");
     assert_int_equal(s->resource_server_count, 1);
