@@ -139,7 +139,9 @@ def test_whose_keys_were_confirmed_cannot_put_others_there_afterwards(t):
     assert answer.status == 200 and answer.json()["client_state"] == "pending", answer.body
     assert mallory.ask_token(mallory.assertion()).status == 401 and mallory.ask("GET", "/Group", token).status == 401
     told = [event for event in events(t) if event["event"] == "client.keys_changed"]
-    assert [event["detail"] for event in told] == ["keys, name", "keys"], told
+    own = posed["keys"][0]["thumbprint"]
+    assert [event["detail"] for event in told] == [f"keys, name; its keys were {own}",
+                                                   f"keys; its keys were {aco.thumbprint()}"], told
     assert (told[1]["client"], told[1]["reason"]) == (mallory.client_id, "registration_pending"), told
     waits = json.loads(clients(t, serve, "show", "--json", mallory.client_id).out)
     assert (waits["state"], waits["changedItself"]) == ("pending", "keys"), waits

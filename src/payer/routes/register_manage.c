@@ -8,6 +8,8 @@
 #include "base/json.h"
 #include "payer/routes/register_internal.h"
 
+#define THUMBPRINT_ROOM 64 /* one, and the words before the first */
+
 /* The client of the address, if the request has its token. False: `answer` says no. */
 static bool open_registration(sb_service *service, const sb_server_request *request, sb_visit *visit,
                               sb_client **client, sb_answer *answer)
@@ -108,12 +110,23 @@ static bool may_change(const sb_client *client, sb_visit *visit, sb_answer *answ
     return false;
 }
 
+/* "keys, name; its keys were …": those that who approved it had looked at. A URL is not told: it is a stranger's text. */
+static void name_old_keys(const sb_client *was, char *out, size_t size)
+{
+    size_t len = strlen(out), count = was->jwks ? sb_jwks_count(was->jwks) : 0;
+    for (size_t i = 0; i < count && len + THUMBPRINT_ROOM < size; i++)
+        len += (size_t)snprintf(out + len, size - len, "%s %s", i ? "" : "; its keys were",
+                                sb_key_thumbprint(sb_jwks_at(was->jwks, i)));
+}
+
 /* What the audit log is to know of it. */
 static void tell(sb_visit *visit, const sb_client *was, const sb_client *now, unsigned changed)
 {
     char words[SB_CLIENT_CHANGES_SIZE];
     visit->audit = changed & SB_CLIENT_KEYS ? "client.keys_changed" : "client.changed";
     (void)snprintf(visit->detail, sizeof(visit->detail), "%s", sb_client_changes(changed, words));
+    if (changed & SB_CLIENT_KEYS)
+        name_old_keys(was, visit->detail, sizeof(visit->detail));
     if (now->state != was->state)
         visit->reason = "registration_pending";
 }
@@ -152,7 +165,7 @@ void sb_route_registration_delete(sb_service *service, sb_server_request *reques
     SB_AUTOPTR(sb_client) client = NULL;
     if (!open_registration(service, request, visit, &client, answer) || !may_change(client, visit, answer))
         return;
-    sb_status status = sb_clients_remove(service->o.clients, sb_str_from(client->id), &err);
+    sb_status status = sb_clients_remove_if(service->o.clients, client, &err); /* nor one that was suspended just now */
     if (status != SB_OK && status != SB_E_NOT_FOUND) {
         sb_register_refuse(visit, answer, SB_E_BUSY, NULL);
         return;
