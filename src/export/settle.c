@@ -5,6 +5,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +14,7 @@
 #include "export/download_names.h"
 
 #define SETTLE_BATCH 64
+#define CHUNK        ((size_t)1024 * 1024)
 
 static void remember_place(sb_places *places, int fd)
 {
@@ -22,19 +25,83 @@ static void remember_place(sb_places *places, int fd)
         places->fds[places->n++] = fd;
 }
 
-static sb_status exists(sb_folder *folder, const char *name, sb_error *err)
+static sb_status hash_failed(sb_error *err)
 {
-    SB_AUTOFD fd = -1;
-    return sb_folder_open_file(folder, name, O_RDONLY, &fd, err);
+    return sb_error_set(err, SB_E_INTERNAL, "a hash could not be computed", "OpenSSL's SHA-256 failed",
+                        "check the libssl3 package");
 }
 
-static sb_status move(sb_folder *folder, const char *from, const char *to, sb_places *places, sb_error *err)
+/* The file's bytes, counted and hashed. */
+static sb_status read_through(int fd, const char *name, EVP_MD_CTX *hash, uint64_t *bytes, sb_error *err)
+{
+    SB_AUTOFREE chunk = malloc(CHUNK);
+    if (!chunk || !hash)
+        return sb_error_nomem(err);
+    if (EVP_DigestInit_ex(hash, EVP_sha256(), NULL) != 1)
+        return hash_failed(err);
+    for (*bytes = 0;;) {
+        ssize_t n = read(fd, chunk, CHUNK);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return sb_error_errno(err, "a file could not be read", name, errno);
+        if (n == 0)
+            return SB_OK;
+        *bytes += (uint64_t)n;
+        if (EVP_DigestUpdate(hash, chunk, (size_t)n) != 1)
+            return hash_failed(err);
+    }
+}
+
+static sb_status fits(int fd, const sb_journal_file *file, bool *same, sb_error *err)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    char hex[2 * EVP_MAX_MD_SIZE + 1] = "";
+    unsigned len = 0;
+    uint64_t bytes = 0;
+    struct stat st;
+    *same = false;
+    if (fstat(fd, &st) != 0)
+        return sb_error_errno(err, "a file could not be examined", file->name, errno);
+    if (st.st_uid != geteuid() || (uint64_t)st.st_size != file->bytes)
+        return SB_OK; /* without reading what may be many GB */
+    EVP_MD_CTX *hash = EVP_MD_CTX_new();
+    sb_status status = read_through(fd, file->name, hash, &bytes, err);
+    if (status == SB_OK && EVP_DigestFinal_ex(hash, digest, &len) != 1)
+        status = hash_failed(err);
+    EVP_MD_CTX_free(hash);
+    SB_TRY(status);
+    for (unsigned i = 0; i < len; i++)
+        (void)snprintf(hex + 2 * (size_t)i, 3, "%02x", digest[i]);
+    *same = bytes == file->bytes && strcmp(hex, file->sha256) == 0;
+    return SB_OK;
+}
+
+/* What is in the place when the part is gone: our own rename put it there, or somebody did. `file` NULL: a list of bad
+ * lines, of which the journal has no hash; nothing counts on it. */
+static sb_status judge_placed(sb_folder *folder, const char *name, const sb_journal_file *file, sb_error *err)
+{
+    SB_AUTOFD fd = -1;
+    bool same = true;
+    SB_TRY(sb_folder_open_file(folder, name, O_RDONLY, &fd, err));
+    if (file)
+        SB_TRY(fits(fd, file, &same, err));
+    if (same)
+        return SB_OK;
+    return sb_error_set(err, SB_E_USAGE, "a file is in the way, and is never overwritten",
+                        "%s/%s is not the file that was received: its owner, size or SHA-256 is another",
+                        "it is none of ours: move it away, then resume; the file is fetched again",
+                        sb_folder_path(folder), name);
+}
+
+static sb_status move(sb_folder *folder, const char *from, const char *to, const sb_journal_file *file,
+                      sb_places *places, sb_error *err)
 {
     int dir_fd;
     const char *leaf;
     sb_status status = sb_folder_rename_new(folder, from, to, err);
     if (status == SB_E_NOT_FOUND)
-        status = exists(folder, to, err); /* our own rename took it away */
+        status = judge_placed(folder, to, file, err);
     SB_TRY(status);
     SB_TRY(sb_folder_at(folder, to, false, &dir_fd, &leaf, err));
     remember_place(places, dir_fd);
@@ -49,8 +116,8 @@ sb_status sb_settle_place(sb_folder *folder, const sb_journal_file *file, sb_pla
     sb_name_of_list_part(file->id, list_part);
     sb_name_of_rejected(file->name, rejected);
     sb_name_of_list(file->name, list);
-    SB_TRY(move(folder, part, keep ? file->name : rejected, places, err));
-    return keep && file->bad_lines == 0 ? SB_OK : move(folder, list_part, list, places, err);
+    SB_TRY(move(folder, part, keep ? file->name : rejected, file, places, err));
+    return keep && file->bad_lines == 0 ? SB_OK : move(folder, list_part, list, NULL, places, err);
 }
 
 sb_status sb_settle_sync(sb_folder *folder, const sb_places *places, sb_error *err)

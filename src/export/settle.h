@@ -18,7 +18,7 @@
  *   crash in 3…6     The row says KEEPING, so the part is whole and on disk (2), and is either still a part or in its
  *                    place (4 is one rename a file). Whichever it is, settling goes on with 4, which is done when it
  *                    was done, then 5 and 6. That a file in the place is ours, and not somebody's that was there
- *                    before, is known because the part is gone: only our own rename takes it away.
+ *                    before, is known by its size and SHA-256, which the row has.
  *   crash after 6    The row says DONE; it says so only after 5, so that the file is in its place for good.
  *
  * So a file is never fetched again once its row says KEEPING, nothing is ever in a place that was not judged, and what
@@ -35,8 +35,8 @@ typedef struct sb_places {
     size_t n;
 } sb_places;
 
-/* Step 4 for a row that says KEEPING or REJECTING; done already is fine. SB_E_NOT_FOUND when it is neither a part nor
- * in its place. SB_E_USAGE: another file is in the way. */
+/* Step 4 for a row that says KEEPING or REJECTING; done already is fine, if what is in the place is what the row says.
+ * SB_E_NOT_FOUND when it is neither a part nor in its place. SB_E_USAGE: another file is in the way. */
 sb_status sb_settle_place(sb_folder *folder, const sb_journal_file *file, sb_places *places, sb_error *err);
 /* Step 5. */
 sb_status sb_settle_sync(sb_folder *folder, const sb_places *places, sb_error *err);

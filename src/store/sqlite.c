@@ -89,18 +89,22 @@ static sb_status explain(const sb_db *db, int rc, const char *verb, sb_error *er
     }
 }
 
-/* Mend an existing file's mode. By name, for closing a descriptor of it would drop the locks that another connection of
- * this process holds (POSIX).                                                   sqlite.org/howtocorrupt.html §2.2 */
+/* Mend an existing file's mode: that file's, whatever its name leads to an instant later. By a descriptor that opens
+ * nothing (O_PATH): closing one that did would drop the locks that another connection of this process holds on it
+ * (POSIX).                                                                       sqlite.org/howtocorrupt.html §2.2 */
 static sb_status protect_existing(const sb_db *db, sb_error *err)
 {
     struct stat st;
-    if (lstat(db->where, &st) != 0)
+    char itself[64];
+    SB_AUTOFD fd = open(db->where, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) != 0)
         return io_error(db, errno, "opened", err);
     if (S_ISLNK(st.st_mode))
         return io_error(db, ELOOP, "opened", err);
     if (!S_ISREG(st.st_mode))
         return sb_db_fail(db, SB_E_IO, "opened", "it is not a regular file", "choose another path", err);
-    if ((st.st_mode & 07777) != 0600 && chmod(db->where, 0600) != 0)
+    (void)snprintf(itself, sizeof(itself), "/proc/self/fd/%d", fd); /* fchmod takes no such descriptor */
+    if ((st.st_mode & 07777) != 0600 && chmod(itself, 0600) != 0)
         return io_error(db, errno, "protected", err);
     return SB_OK;
 }
@@ -350,6 +354,22 @@ static const sb_db_ops ops = {
     .set_version = lite_set_version,
 };
 
+/* The folders may be links, as /var/run is; the file itself may not, and SQLite, told so, takes a link anywhere in the
+ * path for one. So it gets a path without. NULL without memory. */
+static char *plain_path(const char *path)
+{
+    SB_AUTOFREE folder = sb_str_dup(sb_str_from(path));
+    SB_AUTOFREE name = sb_str_dup(sb_str_from(path));
+    if (!folder || !name)
+        return NULL;
+    SB_AUTOFREE real = realpath(dirname(folder), NULL);
+    if (real)
+        return sb_path_join(real, basename(name));
+    /* Opening it will fail and say why. SQLite gives "", ":memory:" and "file:" a meaning of their own; with a folder
+     * before it a name is a name. */
+    return sb_printf("%s%s", path[0] == '/' ? "" : "./", path);
+}
+
 sb_status sb_sqlite_open(const sb_db_options *options, sb_db **out, sb_error *err)
 {
     lite *bare = calloc(1, sizeof(*bare));
@@ -358,12 +378,12 @@ sb_status sb_sqlite_open(const sb_db_options *options, sb_db **out, sb_error *er
     SB_AUTOPTR(sb_db) db = &bare->db;
     db->ops = &ops;
     db->what = options->what ? options->what : "a database";
-    /* SQLite gives "", ":memory:" and "file:" a meaning of their own; with a folder before it a name is a name */
-    db->where = sb_printf("%s%s", options->path[0] == '/' ? "" : "./", options->path);
+    db->where = plain_path(options->path);
     if (!db->where)
         return sb_error_nomem(err);
     SB_TRY(prepare_file(db, options->must_exist, err));
-    int rc = sqlite3_open_v2(db->where, &bare->raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    int rc = sqlite3_open_v2(db->where, &bare->raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
+                             NULL);
     if (rc != SQLITE_OK)
         return explain(db, rc, "opened", err);
     SB_TRY(configure(db, err));

@@ -43,7 +43,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     fixture *f = *state;
-    static const char *const names[] = {"x.db", "x.db-wal", "x.db-shm", "x.db-journal", "link.db"};
+    static const char *const names[] = {"x.db", "x.db-wal", "x.db-shm", "x.db-journal", "link.db", "folder", "other"};
     for (size_t i = 0; i < SB_ARRAY_LEN(names); i++) {
         SB_AUTOFREE path = sb_path_join(f->dir, names[i]);
         (void)unlink(path);
@@ -127,6 +127,35 @@ static void a_link_is_not_followed(void **state)
     assert_int_equal(symlink(real, f->path), 0);
     assert_int_equal(try_open(f, v1, false), SB_E_IO);
     free(real);
+}
+
+static void a_link_to_what_others_may_read_does_not_close_that(void **state)
+{
+    fixture *f = *state;
+    struct stat st;
+    SB_AUTOFREE other = sb_path_join(f->dir, "other");
+    assert_int_equal(sb_file_create_new(other, 0644, SB_STR_LIT("theirs"), &f->err), SB_OK);
+    assert_int_equal(symlink(other, f->path), 0);
+    assert_int_equal(try_open(f, v1, true), SB_E_IO);
+    assert_int_equal(try_open(f, v1, false), SB_E_IO);
+    assert_non_null(strstr(f->err.fix, "symbolic link"));
+    assert_int_equal(stat(other, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0644);
+    assert_int_equal(st.st_size, 6);
+}
+
+/* As /var/run is one. */
+static void a_folder_that_is_a_link_leads_to_the_same_file(void **state)
+{
+    fixture *f = *state;
+    SB_AUTOPTR(sb_db) db = open_db(f, v1);
+    assert_int_equal(sb_db_exec(db, "INSERT INTO t(n) VALUES(1)", NULL), SB_OK);
+    SB_AUTOFREE link = sb_path_join(f->dir, "folder");
+    assert_int_equal(symlink(".", link), 0);
+    free(f->path);
+    f->path = sb_path_join(f->dir, "folder/x.db");
+    SB_AUTOPTR(sb_db) again = open_db(f, v1);
+    assert_int_equal(number(again, "SELECT count(*) FROM t"), 1);
 }
 
 static void commits_are_durable_and_keys_are_checked(void **state)
@@ -396,6 +425,8 @@ int main(void)
         T(files_are_private_whatever_the_umask),
         T(a_file_that_others_could_read_is_closed_to_them),
         T(a_link_is_not_followed),
+        T(a_link_to_what_others_may_read_does_not_close_that),
+        T(a_folder_that_is_a_link_leads_to_the_same_file),
         T(commits_are_durable_and_keys_are_checked),
         T(versions_are_applied_once_and_in_order),
         T(a_failed_version_leaves_nothing_behind),
