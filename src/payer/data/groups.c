@@ -16,8 +16,20 @@ void sb_members_cleanup(sb_members *members)
 
 bool sb_members_have(const sb_members *members, sb_str patient_id)
 {
+    if (patient_id.len == 0) /* who it is about cannot be told */
+        return !sb_members_leave_out(members);
     return (!members->ids || sb_idset_has(members->ids, patient_id)) &&
            (!members->opted_out || !sb_idset_has(members->opted_out, patient_id));
+}
+
+bool sb_members_are_limited(const sb_members *members)
+{
+    return members->ids && !members->everyone;
+}
+
+bool sb_members_leave_out(const sb_members *members)
+{
+    return sb_members_are_limited(members) || members->opted_out;
 }
 
 int64_t sb_members_count(const sb_members *members)

@@ -26,6 +26,8 @@ typedef struct sb_members {
     }
 void sb_members_cleanup(sb_members *members);
 bool sb_members_have(const sb_members *members, sb_str patient_id); /* and they did not opt out */
+bool sb_members_are_limited(const sb_members *members);             /* to some of the source's patients */
+bool sb_members_leave_out(const sb_members *members);               /* may there be patients who are not meant? */
 int64_t sb_members_count(const sb_members *members);                /* who opted out included; < 0: not known */
 
 /* Which groups; all conditions hold. */

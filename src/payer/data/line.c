@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* line.c - one walk over a resource's own members. Owns no state. */
+/* line.c - what a resource's own members say. Owns no state. */
 #include "payer/data/line.h"
 
 #include "payer/data/instant.h"
@@ -13,7 +13,7 @@ static sb_status refuse(sb_error *err, const char *why)
 
 /* The members that carry what we look for, as raw slices; ptr is NULL for those that are missing. */
 typedef struct members {
-    sb_str type, id, meta, patient, beneficiary, subject;
+    sb_str type, id, meta;
 } members;
 
 static void collect(sb_str json, members *m)
@@ -22,51 +22,31 @@ static void collect(sb_str json, members *m)
     if (!sb_slice_enter(json, '{', &rest))
         return;
     while (sb_slice_member(&rest, &name, &value)) {
-        sb_str *place = sb_str_eq(name, SB_STR_LIT("resourceType"))  ? &m->type
-                        : sb_str_eq(name, SB_STR_LIT("id"))          ? &m->id
-                        : sb_str_eq(name, SB_STR_LIT("meta"))        ? &m->meta
-                        : sb_str_eq(name, SB_STR_LIT("patient"))     ? &m->patient
-                        : sb_str_eq(name, SB_STR_LIT("beneficiary")) ? &m->beneficiary
-                        : sb_str_eq(name, SB_STR_LIT("subject"))     ? &m->subject
-                                                                     : NULL;
+        sb_str *place = sb_str_eq(name, SB_STR_LIT("resourceType")) ? &m->type
+                        : sb_str_eq(name, SB_STR_LIT("id"))         ? &m->id
+                        : sb_str_eq(name, SB_STR_LIT("meta"))       ? &m->meta
+                                                                    : NULL;
         if (place)
             *place = value;
     }
 }
 
-sb_str sb_line_patient_id(sb_str reference)
+static bool keep_first(void *impl, sb_str id)
 {
-    static const sb_str mark = SB_STR_LIT("Patient/");
-    size_t at = reference.len;
-    for (size_t i = 0; i + mark.len <= reference.len; i++) {
-        if ((i == 0 || reference.ptr[i - 1] == '/') && memcmp(reference.ptr + i, mark.ptr, mark.len) == 0)
-            at = i + mark.len; /* the last one: a base URL may have such a folder too */
-    }
-    sb_str id = {reference.ptr + at, reference.len - at};
-    for (size_t i = 0; i < id.len; i++) {
-        if (id.ptr[i] == '/' || id.ptr[i] == '#' || id.ptr[i] == '?' || id.ptr[i] == '|')
-            id.len = i;
-    }
-    return id.len <= SB_DATA_ID_MAX ? id : SB_STR_NULL;
+    sb_line_space *space = impl;
+    memcpy(space->patient, id.ptr, id.len); /* at most SB_DATA_ID_MAX: sb_line_patient_id() */
+    space->patient_len = id.len;
+    return false;
 }
 
-static sb_str patient_of(const members *m, sb_str type, sb_str own_id, sb_line_space *space)
+static sb_str patient_of(sb_str json, sb_str type, sb_str own_id, sb_line_space *space)
 {
     if (sb_str_eq(type, SB_STR_LIT("Patient")))
         return own_id;
-    if (!sb_data_type_in_compartment(type))
-        return SB_STR_NULL;
-    const sb_str candidates[] = {m->patient, m->beneficiary, m->subject};
-    for (size_t i = 0; i < SB_ARRAY_LEN(candidates); i++) {
-        sb_str reference, text;
-        if (!candidates[i].ptr || !sb_slice_find(candidates[i], SB_STR_LIT("reference"), &reference) ||
-            !sb_slice_text(reference, space->patient, sizeof(space->patient), &text))
-            continue;
-        sb_str id = sb_line_patient_id(text);
-        if (id.len > 0)
-            return id;
-    }
-    return SB_STR_NULL;
+    space->patient_len = 0;
+    if (sb_data_type_in_compartment(type))
+        sb_line_patients(json, type, keep_first, space);
+    return (sb_str){space->patient, space->patient_len};
 }
 
 static sb_status read_updated(sb_str meta, int64_t *out, sb_error *err)
@@ -95,6 +75,6 @@ sb_status sb_line_read(sb_str json, sb_line_space *space, sb_str *type, sb_data_
         return refuse(err, "it has no id");
     if (out->id.len > SB_DATA_ID_MAX)
         return refuse(err, "its id is longer than 128 characters");
-    out->patient = patient_of(&m, *type, out->id, space);
+    out->patient = patient_of(json, *type, out->id, space);
     return read_updated(m.meta, &out->updated_us, err);
 }

@@ -194,13 +194,13 @@ void sb_jobs_free(sb_jobs *jobs)
 
 /* Asking for an export */
 
-/* Whether it may be at all. Members are read now only if some are named; whom it will be about, the job finds out. */
+/* Whether it may be at all. Members are read now only if what is named depends on them; whom it will be about, the job finds out. */
 static sb_status judge(sb_jobs *jobs, const sb_job_request *request, sb_error *err)
 {
     SB_AUTO(sb_members) members = SB_MEMBERS_INIT;
     SB_AUTOPTR(sb_plan) plan = NULL;
     json_t *group = NULL;
-    bool named = request->patients.count > 0;
+    bool named = request->patients.count > 0 || (request->level == SB_JOB_SYSTEM && request->types.count > 0);
     if (named) {
         SB_TRY(sb_jobs_members(jobs, request, &members, err));
     } else if (request->level == SB_JOB_GROUP) {

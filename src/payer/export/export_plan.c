@@ -163,15 +163,26 @@ static void add_type(sb_plan *plan, const sb_data_type *type)
     plan->types[plan->type_count++] = type; /* there is room for all types of the source */
 }
 
+/* To some members: what is not theirs and may be about others is not given. */
+static bool is_limited(const sb_plan *plan)
+{
+    return plan->members && sb_members_are_limited(plan->members);
+}
+
 static sb_status ask_type(planner *p, sb_str name, sb_error *err)
 {
     const sb_data_type *type = sb_data_find(p->data, name);
     if (!type && !sb_fhir_type_known(name))
         return pass_over(p, "_type", name, "is no resource type", "write FHIR R4 names: Patient,Coverage", err);
     SB_TRY(must_cover(p, "_type", name, err));
-    if (p->request->level != SB_JOB_SYSTEM && !sb_data_type_in_compartment(name) && !sb_fhir_type_shared(name))
-        return pass_over(p, "_type", name, "belongs to no patient, so only a system export has it",
-                         "leave it out, or export the whole system", err);
+    if (!sb_data_type_in_compartment(name) && !sb_fhir_type_shared(name)) {
+        if (p->request->level != SB_JOB_SYSTEM)
+            return pass_over(p, "_type", name, "belongs to no patient, so only a system export has it",
+                             "leave it out, or export the whole system", err);
+        if (is_limited(p->plan))
+            return pass_over(p, "_type", name, "may be about anybody, and goes to who may have all members alone",
+                             "leave it out", err);
+    }
     if (type)
         add_type(p->plan, type);
     return SB_OK; /* a type that nobody has any of is no mistake: there are no files of it */
@@ -203,7 +214,8 @@ static sb_status plan_types(planner *p, sb_error *err)
         if (!covered)
             continue;
         any = true;
-        if (p->request->level == SB_JOB_SYSTEM || types[i].in_compartment)
+        bool shared = sb_fhir_type_shared(sb_str_from(types[i].name));
+        if (types[i].in_compartment || (p->request->level == SB_JOB_SYSTEM && (shared || !is_limited(p->plan))))
             add_type(p->plan, &types[i]);
     }
     if (!any)
@@ -456,21 +468,56 @@ static const sb_type_filter *type_filter(const sb_plan *plan, const sb_data_type
     return NULL;
 }
 
+static bool is_meant(const sb_plan *plan, sb_str patient)
+{
+    return (!plan->members || sb_members_have(plan->members, patient)) &&
+           (!plan->patients || sb_idset_has(plan->patients, patient));
+}
+
+typedef struct search_of_one {
+    const sb_plan *plan;
+    bool found;
+} search_of_one;
+
+static bool look_for_one(void *impl, sb_str id)
+{
+    search_of_one *s = impl;
+    s->found = is_meant(s->plan, id);
+    return !s->found;
+}
+
+/* One of those whom it is about is enough for it to be theirs; … */
+static bool is_about_meant(const sb_plan *plan, const sb_data_type *type, const sb_data_line *line)
+{
+    sb_str name = sb_str_from(type->name);
+    if (is_meant(plan, line->patient))
+        return true;
+    search_of_one s = {plan, false};
+    if (sb_line_has_many_patients(name))
+        sb_line_patients(line->json, name, look_for_one, &s);
+    return s.found;
+}
+
+/* … and one who opted out is enough for nobody to have it. PDEX-07 */
+static bool is_for_asker(const sb_plan *plan, const sb_data_type *type, const sb_data_line *line)
+{
+    if (type->in_compartment) {
+        if (!is_about_meant(plan, type, line))
+            return false;
+    } else if (sb_fhir_type_shared(sb_str_from(type->name))) {
+        return true;
+    } else if (is_limited(plan)) {
+        return false;
+    }
+    return !plan->members || !plan->members->opted_out || !sb_line_mentions(line->json, plan->members->opted_out);
+}
+
 bool sb_plan_wants(const sb_plan *plan, const sb_data_type *type, const sb_data_line *line)
 {
-    if (!in_time(plan, line->updated_us))
-        return false;
-    if (type->in_compartment && ((plan->members && !sb_members_have(plan->members, line->patient)) ||
-                                 (plan->patients && !sb_idset_has(plan->patients, line->patient))))
+    if (!in_time(plan, line->updated_us) || !is_for_asker(plan, type, line))
         return false;
     const sb_type_filter *filter = type_filter(plan, type);
     return filter && sb_type_filter_lets(filter, line); /* last: it costs most */
-}
-
-/* May there be patients in the source who are not meant? */
-static bool leaves_members_out(const sb_members *members)
-{
-    return members && ((members->ids && !members->everyone) || members->opted_out);
 }
 
 /* Without _since everything that is there is given: what is not is not there. */
@@ -487,9 +534,8 @@ bool sb_plan_wants_deletion(const sb_plan *plan, const sb_data_deletion *deletio
     if (!filter || filter->limited)
         return false;
     if (!sb_data_type_in_compartment(deletion->type))
-        return true;
-    return (!plan->members || sb_members_have(plan->members, deletion->patient)) &&
-           (!plan->patients || sb_idset_has(plan->patients, deletion->patient));
+        return sb_fhir_type_shared(deletion->type) || !is_limited(plan);
+    return is_meant(plan, deletion->patient);
 }
 
 sb_part_use sb_plan_part_use(const sb_plan *plan, const sb_data_type *type, size_t index)
@@ -500,7 +546,9 @@ sb_part_use sb_plan_part_use(const sb_plan *plan, const sb_data_type *type, size
         return SB_PART_SKIP;
     bool all_in_time =
         part->newest_us == SB_UPDATED_NONE || (part->oldest_us > plan->since_us && part->newest_us <= plan->until_us);
-    bool by_patient = type->in_compartment && (plan->patients || leaves_members_out(plan->members));
+    bool by_patient =
+        (type->in_compartment && plan->patients) ||
+        (!sb_fhir_type_shared(sb_str_from(type->name)) && plan->members && sb_members_leave_out(plan->members));
     const sb_type_filter *filter = type_filter(plan, type);
     bool whole = all_in_time && !by_patient && part->is_file && !sb_plan_cuts(plan, type) && filter &&
                  sb_type_filter_is_open(filter);
