@@ -162,9 +162,9 @@ void sb_job_file_cleanup(sb_job_file *file); /* closes; safe to repeat */
 sb_status sb_jobs_file_open(sb_jobs *jobs, const char *client_id, sb_str job_id, sb_str name, bool gzip,
                             sb_job_file *out, sb_error *err);
 
-/* May a token of these scopes read files of this type of the job? One that covers the type in full may; one with search
+/* May a token of these scopes read files of this type of the job? (NULL: files that tell of every type of it.) One that covers the type in full may; one with search
  * limits, when the export was limited as much: what is in the files was chosen by the limits of the token that asked for
- * them. SB_E_NOT_FOUND (404).                                                                            EXP-06 */
+ * them; one that may read all of it has all scopes that it was asked for with. SB_E_NOT_FOUND (404).      EXP-06 */
 sb_status sb_jobs_file_covered(sb_jobs *jobs, const char *client_id, sb_str job_id, const char *type,
                                const sb_scopes *scopes, bool *covered, sb_error *err);
 

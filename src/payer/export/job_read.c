@@ -250,7 +250,8 @@ sb_status sb_jobs_file_covered(sb_jobs *jobs, const char *client_id, sb_str job_
 {
     sb_held *held = NULL;
     SB_TRY(hold(jobs, client_id, job_id, &held, err));
-    *covered = sb_type_scopes_cover(scopes, held->kept.request.scopes, type);
+    const sb_scopes *asked = held->kept.request.scopes;
+    *covered = type ? sb_type_scopes_cover(scopes, asked, type) : asked && sb_scopes_within(asked, scopes);
     let_go(jobs, &held);
     return SB_OK;
 }

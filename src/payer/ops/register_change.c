@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "base/url.h"
 #include "payer/data/roster_db.h"
+#include "payer/export/job_withdraw.h"
 #include "payer/ops/register_internal.h"
 
 #define SCOPE_DEFAULT "system/*.rs"
@@ -62,6 +63,7 @@ static sb_status change_groups(sb_db *db, const char *id, const sb_client_change
     }
     for (size_t i = 0; change->take && change->take[i]; i++) {
         SB_TRY(sb_roster_take(db, id, sb_str_from(change->take[i]), err));
+        SB_TRY(sb_jobs_withdraw(db, id, sb_str_from(change->take[i]), err));
         SB_TRY(sb_names_add(&out->taken, change->take[i], err));
     }
     return SB_OK;
@@ -91,7 +93,8 @@ static void undo_groups(sb_register *reg, const char *id, const moved *m)
     for (size_t i = 0; i < m->taken.count; i++)
         (void)sb_roster_give(lease.db, id, sb_str_from(m->taken.items[i]), NULL);
     for (size_t i = 0; i < m->given.count; i++)
-        (void)sb_roster_take(lease.db, id, sb_str_from(m->given.items[i]), NULL);
+        if (sb_roster_take(lease.db, id, sb_str_from(m->given.items[i]), NULL) == SB_OK)
+            (void)sb_jobs_withdraw(lease.db, id, sb_str_from(m->given.items[i]), NULL);
     (void)sb_tx_commit(&tx, NULL);
 }
 

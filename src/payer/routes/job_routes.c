@@ -113,17 +113,19 @@ static bool wants_gzip(sb_str value, const void *of)
     return sb_accept_coding(value, "gzip");
 }
 
-/* "Coverage.000.ndjson" is of Coverages; a file of another shape holds no resource of a member.              EXP-06 */
+/* "Coverage.000.ndjson" is of Coverages; "deleted.000.ndjson" names resources of every type, members among them; a file
+ * of another shape holds none.                                                                              EXP-06 */
 static bool covers_file(sb_service *service, const sb_server_request *request, const sb_visit *visit, sb_str name)
 {
     sb_error err = SB_ERROR_INIT;
     bool covered = false;
     sb_str first = SB_STR_NULL;
     (void)sb_str_split(&name, '.', &first);
-    if (!sb_scope_is_type(first))
+    bool of_all = sb_str_eq(first, SB_STR_LIT("deleted"));
+    if (!of_all && !sb_scope_is_type(first))
         return true;
-    SB_AUTOFREE type = sb_str_dup(first);
-    return type &&
+    SB_AUTOFREE type = of_all ? NULL : sb_str_dup(first);
+    return (of_all || type) &&
            sb_jobs_file_covered(service->o.jobs, visit->client, job_id(request), type, &visit->grant->scopes, &covered,
                                 &err) == SB_OK &&
            covered;

@@ -579,6 +579,33 @@ static void a_job_is_its_owners_alone(void **state)
     assert_int_equal(strlen(space), 32);
 }
 
+/* A list of what was deleted is of every type at once. */
+static void what_tells_of_all_types_is_for_tokens_as_wide_as_the_export(void **state)
+{
+    fixture *f = *state;
+    static const struct {
+        const char *scope;
+        bool covered;
+    } cases[] = {{"system/*.rs", true},
+                 {"system/Patient.rs system/Coverage.rs", true},
+                 {"system/Patient.rs", false},
+                 {"system/Patient.rs system/Coverage.rs?status=active", false}};
+    SB_AUTO(sb_scopes) asked = SB_SCOPES_INIT;
+    char space[SB_JOB_ID_SIZE];
+    assert_ok(sb_scopes_parse("system/Patient.rs system/Coverage.rs", &asked, NULL));
+    sb_job_request request = request_of("a", SB_JOB_PATIENT);
+    request.scopes = &asked;
+    sb_str id = kick_off(f, &request, space);
+    (void)wait_for(f, "a", id, SB_JOB_DONE);
+    for (size_t i = 0; i < SB_ARRAY_LEN(cases); i++) {
+        SB_AUTO(sb_scopes) token = SB_SCOPES_INIT;
+        bool covered = false;
+        assert_ok(sb_scopes_parse(cases[i].scope, &token, NULL));
+        assert_ok(sb_jobs_file_covered(f->jobs, "a", id, NULL, &token, &covered, NULL));
+        assert_int_equal(covered, cases[i].covered);
+    }
+}
+
 static void names_that_are_not_in_the_manifest_open_nothing(void **state)
 {
     fixture *f = *state;
@@ -883,6 +910,7 @@ int main(void)
         served(a_client_has_so_many_under_way_and_no_more),
         served(what_is_kept_is_bounded),
         served(a_job_is_its_owners_alone),
+        served(what_tells_of_all_types_is_for_tokens_as_wide_as_the_export),
         served(names_that_are_not_in_the_manifest_open_nothing),
         served(an_open_file_outlives_its_job),
         served(a_job_goes_away_when_it_expires),

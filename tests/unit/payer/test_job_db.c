@@ -2,6 +2,7 @@
 /* test_job_db.c - exports that several processes share: asked for at one, made at another, fetched at any; restarts,
  * dead owners, and members as they are when the job runs. */
 #include "payer/export/job_table.h"
+#include "payer/export/job_withdraw.h"
 
 #include <ftw.h>
 
@@ -572,6 +573,55 @@ static void deletions_come_as_bundles_of_those_who_may_be_told(database *d)
     close_shared(&s);
 }
 
+static void withdraw(process *p, const char *roster)
+{
+    SB_AUTO(sb_lease) lease = SB_LEASE_INIT;
+    SB_AUTO(sb_tx) tx = SB_TX_INIT;
+    assert_ok(sb_lease_take(&lease, p->pool, NULL));
+    assert_ok(sb_tx_begin(&tx, lease.db, NULL));
+    assert_ok(sb_jobs_withdraw(lease.db, "a", sb_str_from(roster), NULL));
+    assert_ok(sb_tx_commit(&tx, NULL));
+}
+
+static bool is_there(process *p, const char *client, sb_str id)
+{
+    sb_job_status status;
+    SB_AUTO(sb_job_file) file = SB_JOB_FILE_INIT;
+    bool opens = sb_jobs_file_open(p->jobs, client, id, SB_STR_LIT("Patient.000.ndjson"), false, &file, NULL) == SB_OK;
+    return opens || sb_jobs_status(p->jobs, client, id, &status, NULL) == SB_OK;
+}
+
+/* At the process that made them, at another, and with all that was prepared. */
+static void a_roster_that_is_taken_away_takes_its_exports_along(database *d)
+{
+    shared s;
+    process p = {NULL, NULL}, q = {NULL, NULL};
+    char group[SB_JOB_ID_SIZE], patients[SB_JOB_ID_SIZE], others[SB_JOB_ID_SIZE];
+    open_shared(&s, d);
+    set_members(&s, "p00000001", "p00000002");
+    begin(&s, &p);
+    begin(&s, &q);
+    sb_job_request request = of_group();
+    sb_str of_g = ask(&p, &request, group);
+    request.level = SB_JOB_PATIENT;
+    sb_str of_all = ask(&p, &request, patients);
+    request.client_id = "b";
+    sb_str of_b = ask(&p, &request, others);
+    assert_true(eventually(is_in(&p, of_g, SB_JOB_DONE) && is_in(&p, of_all, SB_JOB_DONE)));
+    assert_true(is_there(&q, "a", of_g) && is_there(&q, "a", of_all));
+    withdraw(&q, "another");
+    fake_advance_s(&s.clock, 2); /* what a process has seen it believes for a second */
+    assert_true(eventually(!is_there(&p, "a", of_all) && !is_there(&q, "a", of_all)));
+    assert_true(is_there(&p, "a", of_g) && is_there(&q, "a", of_g));
+    withdraw(&q, "g");
+    fake_advance_s(&s.clock, 2);
+    assert_true(eventually(!is_there(&p, "a", of_g) && !is_there(&q, "a", of_g)));
+    assert_true(is_there(&p, "b", of_b));
+    end(&q);
+    end(&p);
+    close_shared(&s);
+}
+
 static void a_folder_that_is_no_jobs_goes_away(database *d)
 {
     shared s;
@@ -598,6 +648,7 @@ ON_BOTH(a_group_that_was_taken_away_is_not_exported)
 ON_BOTH(named_members_are_forgotten_when_the_job_has_run)
 ON_BOTH(limits_hold_for_all_processes_together)
 ON_BOTH(deletions_come_as_bundles_of_those_who_may_be_told)
+ON_BOTH(a_roster_that_is_taken_away_takes_its_exports_along)
 ON_BOTH(a_folder_that_is_no_jobs_goes_away)
 
 /* The list of files */
@@ -678,6 +729,7 @@ int main(void)
         BOTH(named_members_are_forgotten_when_the_job_has_run),
         BOTH(limits_hold_for_all_processes_together),
         BOTH(deletions_come_as_bundles_of_those_who_may_be_told),
+        BOTH(a_roster_that_is_taken_away_takes_its_exports_along),
         BOTH(a_folder_that_is_no_jobs_goes_away),
         cmocka_unit_test(a_list_of_files_is_read_as_it_was_written),
         cmocka_unit_test(a_list_of_files_that_was_tampered_with_is_refused),
