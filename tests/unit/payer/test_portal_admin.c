@@ -196,6 +196,31 @@ static void what_changed_since_it_was_looked_at_is_not_approved(void **state)
     expect_client(d, "acme", "active roster-7");
 }
 
+static void who_decides_anew_is_told_what_changed(void **state)
+{
+    desk *d = *state;
+    SB_AUTO(reply) r = REPLY_INIT;
+    SB_AUTOPTR(sb_client) client = NULL;
+    SB_AUTOPTR(sb_client) other = NULL;
+    SB_AUTOFREE scope = NULL;
+    sb_client_spec spec;
+    add(d, "acme", "Acme", SB_CLIENT_PENDING, NULL);
+    look(d, "/portal/admin/client?id=acme", &r);
+    assert_null(strstr(r.body, "It changed itself"));
+    assert_ok(sb_clients_find(d->f->clients, SB_STR_LIT("acme"), &client, NULL));
+    assert_ok(sb_client_respec(client, &scope, &spec, NULL));
+    spec.self_changed = SB_CLIENT_KEYS | SB_CLIENT_CONTACT;
+    assert_ok(sb_client_new(&spec, &other, NULL));
+    assert_ok(sb_clients_replace(d->f->clients, other, NULL));
+    look(d, "/portal/admin/client?id=acme", &r);
+    assert_contains(r.body, "It changed itself since it was approved");
+    assert_contains(r.body, "keys, contact");
+    SB_AUTOFREE form = decision(d, "acme", "");
+    send_form(d, "/portal/admin/client/approve", form, &r);
+    look(d, "/portal/admin/client?id=acme", &r);
+    assert_null(strstr(r.body, "It changed itself"));
+}
+
 static void who_is_to_get_a_roster_that_there_is_not_is_not_let_in(void **state)
 {
     desk *d = *state;
@@ -528,6 +553,7 @@ int main(void)
         TEST(no_form_does_anything_without_the_token_of_its_session),
         TEST(who_is_approved_gets_the_rosters_that_were_chosen),
         TEST(what_changed_since_it_was_looked_at_is_not_approved),
+        TEST(who_decides_anew_is_told_what_changed),
         TEST(who_is_to_get_a_roster_that_there_is_not_is_not_let_in),
         TEST(who_is_shut_out_can_be_let_in_again_and_who_is_removed_cannot),
         TEST(what_a_client_may_have_can_be_changed_and_a_mistake_changes_nothing),
