@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* failures.h - how often an address may fail to authenticate before its next try is not even looked at.   AUTH-11
  *
- * A signature costs us more to refuse than a stranger to send. Each address has a bucket of `burst` failures that fills
+ * A form that is none counts too. A signature costs us more to refuse than a stranger to send. Each address has a bucket of `burst` failures that fills
  * up again at `per_minute`; while it is empty, requests of that address wait. Clients are never counted: so nobody can
  * lock one out by failing in its name. The number of buckets is fixed, addresses share them by a secret hash: memory is
  * bounded, and nobody can choose whose bucket to share. Any thread. */

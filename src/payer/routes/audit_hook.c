@@ -3,9 +3,10 @@
  * written there is not given.                                                                               PDEX-08
  *
  * Routes say what happened (visit->audit); for those that leave it open, and for every refusal, the name of the route
- * does. Floods of strangers are told by the second, so that nobody fills the disk by knocking. */
+ * does. Floods of strangers are told by the second (knocks.h), so that nobody fills the disk by knocking. */
 #include <stdio.h>
 
+#include "base/log.h"
 #include "payer/ops/audit.h"
 #include "payer/routes/service_internal.h"
 
@@ -70,27 +71,20 @@ static const char *reason_of(const sb_visit *visit, unsigned status)
     }
 }
 
-/* A stranger's knocking: one line a second stands for all of it. Who proved who he is, or claims to be somebody, is told
- * each time, within the limit of failures. */
+/* A stranger's knocking: one line a second stands for all of it. Who proved who he is, or claims to be a client that there
+ * is, is told each time: the former within that client's limits, the latter within the limit of failures. */
 static bool is_knocking(const sb_visit *visit, unsigned status)
 {
     if (status == 429 && !visit->grant)
         return true;
-    return status >= 400 && status < 500 && !visit->client[0] && !visit->audit &&
-           !(visit->route && strcmp(visit->route->name, "token") == 0);
+    return status >= 400 && (!visit->client[0] || visit->is_stranger) && !visit->actor[0];
 }
 
-/* False: it is one of those that this second's line stands for. *left_out are those before. */
-static bool is_told(sb_service *service, uint64_t *left_out)
+/* False: it is one of those that this second's line stands for. */
+static bool is_told(sb_service *service, const char *reason, char before[SB_KNOCKS_TEXT_SIZE])
 {
     const sb_clock *clock = service->o.clock;
-    int64_t now = clock->wall_s(clock->impl), last = atomic_load(&service->knocked_s);
-    if (last == now || !atomic_compare_exchange_strong(&service->knocked_s, &last, now)) {
-        (void)atomic_fetch_add(&service->knocks, 1);
-        return false;
-    }
-    *left_out = atomic_exchange(&service->knocks, 0);
-    return true;
+    return sb_knocks_add(&service->knocks, reason, clock->wall_s(clock->impl), before);
 }
 
 /* Group and job of the address, where the route has not filled them in. */
@@ -119,13 +113,11 @@ static void undo(sb_service *service, const sb_visit *visit, const char *event)
 static bool tell(sb_service *service, const sb_server_request *request, sb_visit *visit, const char *event,
                  unsigned status)
 {
-    char more[64];
-    uint64_t left_out = 0;
+    char before[SB_KNOCKS_TEXT_SIZE] = "";
     size_t i = named(visit);
-    if (is_knocking(visit, status) && !is_told(service, &left_out))
+    if (is_knocking(visit, status) && !is_told(service, reason_of(visit, status), before))
         return true;
     read_path(request, visit);
-    (void)snprintf(more, sizeof(more), "and %llu like it before", (unsigned long long)left_out);
     sb_audit_event line = {.event = event,
                            .outcome = status < 400   ? "ok"
                                       : status < 500 ? "refused"
@@ -136,11 +128,21 @@ static bool tell(sb_service *service, const sb_server_request *request, sb_visit
                            .peer = request->peer,
                            .group = visit->group,
                            .job = visit->job,
-                           .detail = left_out > 0 ? more : visit->detail,
+                           .detail = before[0] ? before : visit->detail,
                            .members = visit->members,
                            .durable =
                                status < 400 && (visit->actor[0] || (i < SB_ARRAY_LEN(names) && names[i].durable))};
     return sb_audit_add(service->o.audit, &line);
+}
+
+void sb_audit_end(sb_service *service)
+{
+    char before[SB_KNOCKS_TEXT_SIZE];
+    sb_audit_event line = {
+        .event = "access.refused", .outcome = "refused", .reason = "several", .detail = before, .members = -1};
+    if (service->o.audit && service->has_knocks && sb_knocks_take(&service->knocks, before) &&
+        !sb_audit_add(service->o.audit, &line))
+        sb_log_warn("what strangers were refused for last is not in the audit log");
 }
 
 bool sb_audit_visit(sb_service *service, const sb_server_request *request, sb_visit *visit, sb_answer *answer)

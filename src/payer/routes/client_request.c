@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* client_request.c - a client's form read, and the client authenticated by its assertion: cheap checks first, and
- * everything about the form before anything about the assertion.                              TOK-04, AUTH-06, AUTH-11 */
+ * everything about the form before anything about the assertion. Every refusal counts for the address it went to: a form
+ * that is none costs little to refuse, but is answered, and written to logs, as often as it is sent.
+ *                                                                                           TOK-04, AUTH-06, AUTH-11 */
 #include "payer/routes/client_request.h"
 
 #include "http/accept.h"
@@ -17,18 +19,29 @@ void sb_client_request_cleanup(sb_client_request *r)
     sb_assertion_good_cleanup(&r->good);
 }
 
-bool sb_client_request_invalid(sb_client_request *a, sb_refusal refusal)
+static void refuse(sb_client_request *a, sb_refusal refusal)
 {
     a->visit->reason = sb_refusal_name(refusal);
-    sb_answer_oauth(a->answer, 400, "invalid_request", sb_refusal_text(refusal));
+    sb_failures_add(a->service->failures, a->request->peer);
+}
+
+bool sb_client_request_bad(sb_client_request *a, sb_refusal refusal, const char *code)
+{
+    refuse(a, refusal);
+    sb_answer_oauth(a->answer, 400, code, sb_refusal_text(refusal));
     return false;
+}
+
+bool sb_client_request_invalid(sb_client_request *a, sb_refusal refusal)
+{
+    return sb_client_request_bad(a, refusal, "invalid_request");
 }
 
 /* 401 with the scheme that was used, if one was (RFC 6749 §5.2): any 401 names one.                         TOK-04 */
 static bool refuse_client(sb_client_request *a, sb_refusal refusal, const char *description)
 {
     bool basic = sb_server_header_count(a->request, "Authorization") > 0;
-    a->visit->reason = sb_refusal_name(refusal);
+    refuse(a, refusal);
     sb_answer_oauth(a->answer, 401, "invalid_client", description);
     sb_answer_header(a->answer, "WWW-Authenticate", "%s realm=\"token\"", basic ? "Basic" : "Bearer");
     return false;
@@ -70,8 +83,19 @@ static bool repeats_itself(const sb_form *form)
     return false;
 }
 
+/* Nothing is told that a stranger does not know: it is his address that failed. */
+static bool too_often(sb_client_request *a)
+{
+    a->visit->reason = sb_refusal_name(SB_REFUSAL_TOO_OFTEN);
+    sb_answer_oauth(a->answer, 429, "temporarily_unavailable", sb_refusal_text(SB_REFUSAL_TOO_OFTEN));
+    sb_answer_header(a->answer, "Retry-After", "%d", TOO_OFTEN_RETRY_S);
+    return false;
+}
+
 bool sb_client_request_read(sb_client_request *a)
 {
+    if (sb_failures_exceeded(a->service->failures, a->request->peer))
+        return too_often(a);
     if (!sb_content_type_is(sb_server_header_first(a->request, "Content-Type"), "application/x-www-form-urlencoded"))
         return sb_client_request_invalid(a, SB_REFUSAL_CONTENT_TYPE);
     if (sb_form_parse(a->request->body, FIELDS_MAX, &a->form, NULL) != SB_OK)
@@ -105,26 +129,23 @@ static bool check_method(sb_client_request *a)
     return true;
 }
 
-/* Nothing is told that a stranger does not know: it is his address that failed. */
-static bool too_often(sb_client_request *a)
+/* In the name of a client that there is, and counted when it was refused: what the audit log is told each time. */
+static bool is_counted(sb_refusal refusal)
 {
-    a->visit->reason = sb_refusal_name(SB_REFUSAL_TOO_OFTEN);
-    sb_answer_oauth(a->answer, 429, "temporarily_unavailable", sb_refusal_text(SB_REFUSAL_TOO_OFTEN));
-    sb_answer_header(a->answer, "Retry-After", "%d", TOO_OFTEN_RETRY_S);
-    return false;
+    if (refusal == SB_REFUSAL_INTERNAL || refusal == SB_REFUSAL_KEYS_BUSY)
+        return false;
+    return refusal == SB_REFUSAL_NONE || refusal > SB_REFUSAL_CLIENT_UNKNOWN; /* in the order of the checks */
 }
 
 static bool check_assertion(sb_client_request *a)
 {
-    if (sb_failures_exceeded(a->service->failures, a->request->peer))
-        return too_often(a);
     sb_refusal refusal = sb_assertion_check(a->service->checker, sb_client_request_field(a, "client_assertion"),
                                             sb_client_request_field(a, "client_id"), a->visit->client, &a->good);
+    a->visit->is_stranger = !is_counted(refusal);
     if (refusal == SB_REFUSAL_INTERNAL || refusal == SB_REFUSAL_KEYS_BUSY)
         return sb_client_request_unavailable(a, refusal);
     if (refusal == SB_REFUSAL_NONE)
         return true;
-    sb_failures_add(a->service->failures, a->request->peer);
     return not_authenticated(a, refusal);
 }
 

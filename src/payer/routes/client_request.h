@@ -17,7 +17,7 @@ typedef struct sb_client_request {
 
 void sb_client_request_cleanup(sb_client_request *r);
 
-bool sb_client_request_read(sb_client_request *r);         /* the form */
+bool sb_client_request_read(sb_client_request *r);         /* the form, of an address that may still fail */
 bool sb_client_request_check(sb_client_request *r);        /* nothing twice, nothing in the URL */
 bool sb_client_request_authenticate(sb_client_request *r); /* the client, and that it is good; not yet used up */
 /* Of a parameter that was sent once; empty: not sent, or sent without a value, which is the same (RFC 6749 §3.1). */
@@ -28,7 +28,8 @@ sb_digest sb_client_request_used(const sb_client_request *r);
 /* Was the assertion used up, and what came with it done? */
 bool sb_client_request_used_up(sb_client_request *r, sb_issue_answer answer);
 
-/* Refusals; all return false. */
+/* Refusals; all return false. Those that are the request's own fault count for its address.                  AUTH-11 */
+bool sb_client_request_bad(sb_client_request *r, sb_refusal refusal, const char *code);
 bool sb_client_request_invalid(sb_client_request *r, sb_refusal refusal);
 bool sb_client_request_unavailable(sb_client_request *r, sb_refusal refusal);
 

@@ -192,6 +192,7 @@ sb_status sb_service_new(const sb_service_options *options, sb_service **out, sb
     if (!service)
         return sb_error_nomem(err);
     service->o = *options;
+    service->has_knocks = sb_knocks_init(&service->knocks);
     service->base_url = sb_str_dup(sb_str_from(options->base_url));
     service->fhir_url = sb_printf("%s/" SB_FHIR_ROOT, options->base_url);
     service->token_url = sb_printf("%s/token", options->base_url);
@@ -199,8 +200,8 @@ sb_status sb_service_new(const sb_service_options *options, sb_service **out, sb
     service->introspect_url = sb_printf("%s/introspect", options->base_url);
     service->revoke_url = sb_printf("%s/revoke", options->base_url);
     service->jwks_url = sb_printf("%s/jwks", options->base_url);
-    if (!service->base_url || !service->fhir_url || !service->token_url || !service->register_url ||
-        !service->introspect_url || !service->revoke_url || !service->jwks_url)
+    if (!service->has_knocks || !service->base_url || !service->fhir_url || !service->token_url ||
+        !service->register_url || !service->introspect_url || !service->revoke_url || !service->jwks_url)
         return sb_error_nomem(err);
     service->o.base_url = service->base_url;
     service->o.algs = options->algs ? options->algs : default_algs;
@@ -226,6 +227,9 @@ void sb_service_free(sb_service *service)
 {
     if (!service)
         return;
+    sb_audit_end(service);
+    if (service->has_knocks)
+        sb_knocks_destroy(&service->knocks);
     sb_assertion_checker_free(service->checker);
     sb_failures_free(service->failures);
     sb_failures_free(service->registrations);

@@ -7,6 +7,7 @@
 #include "payer/auth/failures.h"
 #include "payer/routes/answers.h"
 #include "payer/routes/bearer.h"
+#include "payer/routes/knocks.h"
 #include "payer/routes/route_match.h"
 #include "payer/routes/service.h"
 
@@ -17,8 +18,8 @@ struct sb_service {
     char *base_url, *fhir_url, *token_url, *register_url, *introspect_url, *revoke_url, *jwks_url;
     sb_assertion_checker *checker;
     sb_failures *failures, *registrations;
-    _Atomic int64_t knocked_s;   /* audit_hook.c: when a stranger's knocking was last told */
-    atomic_uint_fast64_t knocks; /* and how often it came since */
+    sb_knocks knocks; /* audit_hook.c: what strangers were refused for, and is not told yet */
+    bool has_knocks;
     atomic_uint_fast64_t requests, token_requests, tokens_issued, tokens_refused, unauthorized, exports, files, bytes;
 };
 
@@ -27,6 +28,7 @@ typedef struct sb_visit {
     const struct sb_route *route; /* NULL: none fits */
     sb_grant *grant;              /* NULL: no token was needed */
     char client[SB_CLIENT_ID_MAX + 1];
+    bool is_stranger;                 /* `client` is what somebody says, and no client that we know of */
     const char *reason;               /* a constant; NULL: none */
     const char *audit;                /* a constant: this is an event for the audit log, "export.started"; NULL: no */
     char group[SB_DATA_ID_MAX + 1];   /* the roster it was about; "": none */
@@ -65,6 +67,8 @@ bool sb_bearer_check(sb_service *service, const sb_server_request *request, sb_v
  * 503, and wants words. */
 SB_MUST_USE bool sb_audit_visit(sb_service *service, const sb_server_request *request, sb_visit *visit,
                                 sb_answer *answer);
+/* What was counted and not told yet is told: the end of the service. */
+void sb_audit_end(sb_service *service);
 /* 403: the token covers too little. */
 void sb_bearer_insufficient(sb_visit *visit, sb_answer *answer, const char *needed);
 

@@ -25,11 +25,8 @@ static bool check_form(sb_client_request *r)
     if (!sb_client_request_read(r))
         return false;
     sb_str grant_type = sb_client_request_field(r, "grant_type");
-    if (grant_type.len > 0 && !sb_str_eq(grant_type, SB_STR_LIT("client_credentials"))) {
-        r->visit->reason = sb_refusal_name(SB_REFUSAL_GRANT_TYPE_UNKNOWN); /* whatever else is wrong          TOK-04 */
-        sb_answer_oauth(r->answer, 400, "unsupported_grant_type", sb_refusal_text(SB_REFUSAL_GRANT_TYPE_UNKNOWN));
-        return false;
-    }
+    if (grant_type.len > 0 && !sb_str_eq(grant_type, SB_STR_LIT("client_credentials"))) /* whatever else is wrong */
+        return sb_client_request_bad(r, SB_REFUSAL_GRANT_TYPE_UNKNOWN, "unsupported_grant_type"); /* TOK-04 */
     if (!sb_client_request_check(r))
         return false;
     if (grant_type.len == 0)

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "base/json.h"
+#include "payer/routes/knocks.h"
 
 typedef struct audited {
     fixture *f;
@@ -153,10 +154,109 @@ static void knocking_strangers_cannot_fill_the_disk(void **state)
     SB_AUTOJSON e = event(a, 0);
     assert_member(e, "event", "access.refused");
     assert_member(e, "reason", "token_invalid");
-    assert_member(e, "detail", "and 49 like it before");
+    assert_member(e, "detail", "before it: 49 token_missing");
     SB_AUTO(sb_buf) log = SB_BUF_INIT;
     assert_ok(sb_file_read(a->path, 1 << 20, &log, NULL));
     assert_null(strstr(sb_buf_cstr(&log), "nobodys"));
+}
+
+#define FORM "Content-Type: application/x-www-form-urlencoded\n"
+
+static void expect_post(audited *a, const char *body, unsigned status)
+{
+    SB_AUTO(reply) r = REPLY_INIT;
+    send_to(a->f, "POST", "/token", FORM, sb_str_from(body), &r);
+    if (r.status != status)
+        fail_msg("%s: %u, not %u", body, r.status, status);
+}
+
+static void forms_that_are_none_cannot_fill_the_disk_and_each_reason_is_counted(void **state)
+{
+    audited *a = *state;
+    a->f->options.failures_burst = 10;
+    fixture_reopen(a->f);
+    size_t before = count_events(a);
+    for (int i = 0; i < 7; i++)
+        expect_post(a, "grant_type=x", 400);
+    for (int i = 0; i < 2; i++)
+        expect_post(a, "grant_type=client_credentials", 401);
+    expect_post(a, "grant_type=client_credentials&a=1&a=1", 400);
+    for (int i = 0; i < 5; i++)
+        expect_post(a, "grant_type=x", 429); /* AUTH-11 */
+    assert_int_equal(count_events(a), before + 1);
+    fake_advance_s(&a->f->clock, 1);
+    expect_post(a, "grant_type=x", 400);
+    assert_int_equal(count_events(a), before + 2);
+    SB_AUTOJSON e = event(a, 0);
+    assert_member(e, "event", "token.refused");
+    assert_member(e, "reason", "grant_type_unknown");
+    assert_member(e, "peer", "192.0.2.1");
+    assert_member(e, "detail",
+                  "before it: 6 grant_type_unknown, 2 assertion_missing, 1 parameter_repeated, 5 too_many_failures");
+}
+
+static void what_was_counted_is_told_at_the_end(void **state)
+{
+    audited *a = *state;
+    expect_post(a, "grant_type=x", 400);
+    expect_post(a, "grant_type=x", 400);
+    fixture_reopen(a->f);
+    SB_AUTOJSON e = event(a, 0);
+    assert_member(e, "event", "access.refused");
+    assert_member(e, "reason", "several");
+    assert_member(e, "detail", "before it: 1 grant_type_unknown");
+    size_t told = count_events(a);
+    fixture_reopen(a->f);
+    assert_int_equal(count_events(a), told);
+}
+
+static void try_as(audited *a, const char *id, const sb_key *key)
+{
+    SB_AUTO(reply) r = REPLY_INIT;
+    forge by = forge_of(a->f, 1);
+    by.client_id = id;
+    by.key = key;
+    SB_AUTOFREE assertion = forge_assertion(&by, NULL, NULL);
+    ask_token(a->f, assertion, "system/*.rs", &r);
+    assert_int_equal(r.status, 401);
+}
+
+static void clients_that_nobody_knows_are_told_by_the_second_and_ours_each_time(void **state)
+{
+    audited *a = *state;
+    a->f->options.failures_burst = 100;
+    fixture_reopen(a->f);
+    size_t before = count_events(a);
+    for (int i = 0; i < 5; i++)
+        try_as(a, "nobody", a->f->other);
+    assert_int_equal(count_events(a), before + 1);
+    SB_AUTOJSON e = event(a, 0);
+    assert_member(e, "reason", "client_unknown");
+    assert_member(e, "client", "nobody");
+    for (int i = 0; i < 5; i++)
+        try_as(a, "client-1", a->f->other);
+    assert_int_equal(count_events(a), before + 6);
+}
+
+static void more_reasons_than_are_kept_are_counted_together(void **state)
+{
+    static const char *const words[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i",
+                                        "j", "k", "l", "m", "n", "o", "p", "q", "r"};
+    sb_knocks knocks = {.has_told = false};
+    char text[SB_KNOCKS_TEXT_SIZE];
+    (void)state;
+    assert_true(sb_knocks_init(&knocks));
+    assert_true(sb_knocks_add(&knocks, "a", 7, text));
+    assert_string_equal(text, "");
+    for (size_t i = 0; i < SB_ARRAY_LEN(words); i++)
+        assert_false(sb_knocks_add(&knocks, words[i], 7, text));
+    assert_false(sb_knocks_add(&knocks, "r", 7, text));
+    assert_true(sb_knocks_add(&knocks, "a", 8, text));
+    assert_string_equal(text,
+                        "before it: 1 a, 1 b, 1 c, 1 d, 1 e, 1 f, 1 g, 1 h, 1 i, 1 j, 1 k, 1 l, 1 m, 1 n, 1 o, 1 p, "
+                        "3 others");
+    assert_false(sb_knocks_take(&knocks, text));
+    sb_knocks_destroy(&knocks);
 }
 
 static void what_cannot_be_written_is_not_given(void **state)
@@ -213,6 +313,10 @@ int main(void)
         T(an_export_is_told_with_its_group_and_what_it_was_refused_for),
         T(what_is_read_of_an_export_is_told_and_whose_it_is_not),
         T(knocking_strangers_cannot_fill_the_disk),
+        T(forms_that_are_none_cannot_fill_the_disk_and_each_reason_is_counted),
+        T(what_was_counted_is_told_at_the_end),
+        T(clients_that_nobody_knows_are_told_by_the_second_and_ours_each_time),
+        cmocka_unit_test(more_reasons_than_are_kept_are_counted_together),
         T(what_cannot_be_written_is_not_given),
         T(answers_are_counted_by_route_status_and_reason),
     };
