@@ -75,9 +75,15 @@ static void put(sb_rates *rates, const sb_digest *id, int64_t full_ns, int64_t n
         free(b);
 }
 
+/* 0: no limit. */
+static unsigned allowance(sb_rates *rates, unsigned own)
+{
+    return own ? own : rates ? atomic_load(&rates->per_minute) : 0;
+}
+
 unsigned sb_rates_take(sb_rates *rates, const char *client_id, unsigned own)
 {
-    unsigned per_minute = own ? own : rates ? atomic_load(&rates->per_minute) : 0;
+    unsigned per_minute = allowance(rates, own);
     if (!rates || per_minute == 0)
         return 0;
     int64_t one_ns = MINUTE_NS / per_minute, wait_ns = 0;
@@ -91,4 +97,16 @@ unsigned sb_rates_take(sb_rates *rates, const char *client_id, unsigned own)
         wait_ns = full_ns - now - MINUTE_NS;
     (void)pthread_mutex_unlock(&rates->lock);
     return (unsigned)((wait_ns + SB_NS_PER_S - 1) / SB_NS_PER_S);
+}
+
+void sb_rates_give_back(sb_rates *rates, const char *client_id, unsigned own)
+{
+    unsigned per_minute = allowance(rates, own);
+    if (!rates || per_minute == 0)
+        return;
+    sb_digest id = sb_digest_of(sb_str_from(client_id));
+    (void)pthread_mutex_lock(&rates->lock);
+    int64_t now = rates->clock->monotonic_ns(rates->clock->impl);
+    put(rates, &id, SB_MAX(full_at(rates, &id, now) - MINUTE_NS / per_minute, now), now);
+    (void)pthread_mutex_unlock(&rates->lock);
 }

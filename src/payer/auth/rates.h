@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rates.h - how many tokens a client may ask for: a bucket each, that fills up again by the minute's allowance.
+/* rates.h - how often a client may ask for a token, or end one: a bucket each, that fills up again by the minute's allowance.
  *
  * Taken from only by who proved to be that client, so that no stranger can use up another's. Buckets are this process's:
  * of several on one database each allows as many. Any thread. */
@@ -23,5 +23,7 @@ void sb_rates_set(sb_rates *rates, unsigned per_minute);
 /* Take one of the client's. 0: it may; else after so many seconds it may. `own`: the client's own number a minute, 0: as
  * the server's. NULL rates: it may. */
 unsigned sb_rates_take(sb_rates *rates, const char *client_id, unsigned own);
+/* What was taken came to nothing: as if it had not been. */
+void sb_rates_give_back(sb_rates *rates, const char *client_id, unsigned own);
 
 #endif

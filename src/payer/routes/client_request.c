@@ -19,7 +19,7 @@ void sb_client_request_cleanup(sb_client_request *r)
     sb_assertion_good_cleanup(&r->good);
 }
 
-static void refuse(sb_client_request *a, sb_refusal refusal)
+void sb_client_request_refused(sb_client_request *a, sb_refusal refusal)
 {
     a->visit->reason = sb_refusal_name(refusal);
     sb_failures_add(a->service->failures, a->request->peer);
@@ -27,7 +27,7 @@ static void refuse(sb_client_request *a, sb_refusal refusal)
 
 bool sb_client_request_bad(sb_client_request *a, sb_refusal refusal, const char *code)
 {
-    refuse(a, refusal);
+    sb_client_request_refused(a, refusal);
     sb_answer_oauth(a->answer, 400, code, sb_refusal_text(refusal));
     return false;
 }
@@ -41,7 +41,7 @@ bool sb_client_request_invalid(sb_client_request *a, sb_refusal refusal)
 static bool refuse_client(sb_client_request *a, sb_refusal refusal, const char *description)
 {
     bool basic = sb_server_header_count(a->request, "Authorization") > 0;
-    refuse(a, refusal);
+    sb_client_request_refused(a, refusal);
     sb_answer_oauth(a->answer, 401, "invalid_client", description);
     sb_answer_header(a->answer, "WWW-Authenticate", "%s realm=\"token\"", basic ? "Basic" : "Bearer");
     return false;
@@ -154,6 +154,19 @@ bool sb_client_request_authenticate(sb_client_request *a)
     return check_method(a) && check_assertion(a);
 }
 
+bool sb_client_request_take(sb_client_request *a)
+{
+    const sb_client *client = a->good.client;
+    unsigned wait_s = sb_rates_take(a->service->o.rates, client->id, client->tokens_per_minute);
+    if (wait_s == 0)
+        return true;
+    a->visit->reason = sb_refusal_name(SB_REFUSAL_RATE);
+    sb_answer_oauth(a->answer, 429, "temporarily_unavailable",
+                    "this client asks more often than it may; keep each token until it ends");
+    sb_answer_header(a->answer, "Retry-After", "%u", wait_s);
+    return false;
+}
+
 sb_digest sb_client_request_used(const sb_client_request *a)
 {
     return sb_digest_of_pair(sb_str_from(a->good.client->id), sb_str_from(a->good.jti));
@@ -164,7 +177,8 @@ bool sb_client_request_used_up(sb_client_request *a, sb_issue_answer answer)
     switch (answer) {
     case SB_ISSUE_DONE:
         return true;
-    case SB_ISSUE_REPLAYED:
+    case SB_ISSUE_REPLAYED: /* whoever has a used assertion of a client could have its allowance, too */
+        sb_rates_give_back(a->service->o.rates, a->good.client->id, a->good.client->tokens_per_minute);
         return not_authenticated(a, SB_REFUSAL_REPLAYED);
     case SB_ISSUE_REPLAY_FULL:
         return sb_client_request_unavailable(a, SB_REFUSAL_REPLAY_FULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* revoke_route.c - POST /revoke: a client ends a token of its own.                                           RFC 7009
  *
- * It authenticates as at the token endpoint, and its assertion is used up. A token that is unknown, ended or another's is
+ * It authenticates as at the token endpoint, within the same allowance, and its assertion is used up. A token that is unknown, ended or another's is
  * no error, and tells nothing. */
 #include "payer/routes/client_request.h"
 
@@ -32,6 +32,6 @@ void sb_route_revoke(sb_service *service, sb_server_request *request, sb_visit *
 {
     SB_AUTO(sb_client_request) r = {.service = service, .request = request, .visit = visit, .answer = answer};
     if (sb_client_request_read(&r) && sb_client_request_check(&r) && check_token(&r) &&
-        sb_client_request_authenticate(&r) && use_up(&r))
+        sb_client_request_authenticate(&r) && sb_client_request_take(&r) && use_up(&r))
         revoke(&r);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* token_route.c - POST /token: a client assertion against an access token.         TOK-02, TOK-04, AUTH-06, AUTH-10
  *
- * The order is the point: first what costs nothing, then the assertion, then the client's limit and the scope, then
+ * The order is the point: first what costs nothing, then the assertion, then the scope and the client's limit, then
  * (once, atomically) the jti, and only then the token: a request that is refused uses nothing up, and of two with one jti
  * one wins. */
 #include "base/json.h"
@@ -34,20 +34,6 @@ static bool check_form(sb_client_request *r)
     return true;
 }
 
-/* A client that is proved and asks too often waits; nobody else can make it wait. */
-static bool check_rate(sb_client_request *r)
-{
-    const sb_client *client = r->good.client;
-    unsigned wait_s = sb_rates_take(r->service->o.rates, client->id, client->tokens_per_minute);
-    if (wait_s == 0)
-        return true;
-    r->visit->reason = sb_refusal_name(SB_REFUSAL_RATE);
-    sb_answer_oauth(r->answer, 429, "temporarily_unavailable",
-                    "this client asks for more tokens than it may; keep each until it ends");
-    sb_answer_header(r->answer, "Retry-After", "%u", wait_s);
-    return false;
-}
-
 static bool has_malformed(const sb_scopes *scopes)
 {
     for (size_t i = 0; i < scopes->len; i++) {
@@ -69,7 +55,7 @@ static bool check_scope(attempt *a)
         return sb_client_request_unavailable(&a->client, SB_REFUSAL_INTERNAL);
     if (status == SB_OK && a->granted.len > 0)
         return true;
-    a->client.visit->reason = sb_refusal_name(SB_REFUSAL_SCOPE);
+    sb_client_request_refused(&a->client, SB_REFUSAL_SCOPE);
     sb_answer_oauth(a->client.answer, 400, "invalid_scope",
                     "the scope is missing, malformed, or nothing of it is granted to this client; ask for system/...");
     return false;
@@ -84,7 +70,7 @@ static bool draw_token(attempt *a, sb_buf *token)
     sb_issue_answer answer = sb_grants_issue(r->service->o.grants, &issue, token);
     if (answer != SB_ISSUE_TOO_LONG)
         return sb_client_request_used_up(r, answer);
-    r->visit->reason = sb_refusal_name(SB_REFUSAL_SCOPE);
+    sb_client_request_refused(r, SB_REFUSAL_SCOPE);
     sb_answer_oauth(r->answer, 400, "invalid_scope", "the scope is too long for a token; ask for less, or system/*.rs");
     return false;
 }
@@ -112,7 +98,7 @@ void sb_route_token(sb_service *service, sb_server_request *request, sb_visit *v
 {
     SB_AUTO(attempt) a = {.client = {.service = service, .request = request, .visit = visit, .answer = answer}};
     (void)atomic_fetch_add(&service->token_requests, 1);
-    bool issued = check_form(&a.client) && sb_client_request_authenticate(&a.client) && check_rate(&a.client) &&
-                  check_scope(&a) && issue(&a);
+    bool issued = check_form(&a.client) && sb_client_request_authenticate(&a.client) && check_scope(&a) &&
+                  sb_client_request_take(&a.client) && issue(&a);
     (void)atomic_fetch_add(issued ? &service->tokens_issued : &service->tokens_refused, 1);
 }

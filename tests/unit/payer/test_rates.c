@@ -38,6 +38,21 @@ static void a_minutes_allowance_may_come_at_once_and_fills_up_again(void **state
     assert_true(sb_rates_take(rates, "a", 0) > 0);
 }
 
+static void what_is_given_back_was_not_taken(void **state)
+{
+    (void)state;
+    SB_AUTOPTR(sb_rates) rates = rates_new(2);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(sb_rates_take(rates, "a", 0), 0);
+        sb_rates_give_back(rates, "a", 0);
+    }
+    sb_rates_give_back(rates, "a", 0); /* and no more than there was */
+    assert_int_equal(sb_rates_take(rates, "a", 0), 0);
+    assert_int_equal(sb_rates_take(rates, "a", 0), 0);
+    assert_int_equal(sb_rates_take(rates, "a", 0), 30);
+    sb_rates_give_back(NULL, "a", 5);
+}
+
 static void clients_have_buckets_of_their_own(void **state)
 {
     (void)state;
@@ -72,6 +87,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_minutes_allowance_may_come_at_once_and_fills_up_again),
+        cmocka_unit_test(what_is_given_back_was_not_taken),
         cmocka_unit_test(clients_have_buckets_of_their_own),
         cmocka_unit_test(a_clients_own_number_goes_before_the_servers),
         cmocka_unit_test(without_a_number_there_is_no_limit),

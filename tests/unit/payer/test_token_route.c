@@ -148,6 +148,69 @@ static void an_assertion_is_good_once(void **state)
     assert_string_equal(f->reason, "jti_replayed");
 }
 
+/* Of `peer`: the token's scope, or another that nobody has, or a revocation. */
+static void send_used(fixture *f, const char *peer, const char *assertion, const char *scope)
+{
+    SB_AUTO(reply) r = REPLY_INIT;
+    f->peer = peer;
+    if (scope) {
+        ask_token(f, assertion, scope, &r);
+        return;
+    }
+    SB_AUTOFREE form = sb_printf("token=x&client_assertion_type=" JWT_TYPE "&client_assertion=%s", assertion);
+    send_to(f, "POST", "/revoke", FORM, sb_str_from(form), &r);
+}
+
+static void expect_token(fixture *f, const char *peer, unsigned status, const char *reason)
+{
+    SB_AUTOFREE fresh = forge_assertion(&f->forge, NULL, NULL);
+    SB_AUTO(reply) r = REPLY_INIT;
+    f->peer = peer;
+    ask_token(f, fresh, "system/*.read", &r);
+    if (r.status != status || strcmp(f->reason, reason) != 0)
+        fail_msg("%u for '%s', not %u for '%s'", r.status, f->reason, status, reason);
+}
+
+static void a_used_assertion_takes_nothing_of_its_clients_allowance(void **state)
+{
+    fixture *f = *state;
+    static const char *const scopes[] = {"system/*.read", "user/*.read", NULL};
+    SB_AUTOPTR(sb_rates) rates = NULL;
+    assert_ok(sb_rates_new(&f->clock.clock, 3, &rates, NULL));
+    f->options.rates = rates;
+    f->options.failures_burst = 20;
+    f->options.failures_per_minute = 60;
+    fixture_reopen(f);
+    SB_AUTOFREE used = forge_assertion(&f->forge, NULL, NULL);
+    send_used(f, "192.0.2.1", used, "system/*.read");
+    assert_string_equal(f->reason, "granted");
+    for (int i = 0; i < 20; i++)
+        send_used(f, "198.51.100.1", used, scopes[i % 3]);
+    send_used(f, "198.51.100.1", used, "system/*.read"); /* his address waits: AUTH-11 */
+    assert_string_equal(f->reason, "too_many_failures");
+    expect_token(f, "192.0.2.1", 200, "granted");
+    expect_token(f, "192.0.2.1", 200, "granted");
+    expect_token(f, "192.0.2.1", 429, "rate_exceeded");
+    f->options.rates = NULL;
+    fixture_reopen(f);
+}
+
+static void revocations_are_of_the_clients_allowance(void **state)
+{
+    fixture *f = *state;
+    SB_AUTOPTR(sb_rates) rates = NULL;
+    assert_ok(sb_rates_new(&f->clock.clock, 3, &rates, NULL));
+    f->options.rates = rates;
+    fixture_reopen(f);
+    for (int i = 0; i < 4; i++) {
+        SB_AUTOFREE fresh = forge_assertion(&f->forge, NULL, NULL);
+        send_used(f, "192.0.2.1", fresh, NULL);
+        assert_int_equal(strcmp(f->reason, "rate_exceeded") == 0, i == 3);
+    }
+    f->options.rates = NULL;
+    fixture_reopen(f);
+}
+
 static void another_clients_jti_is_another(void **state)
 {
     fixture *f = *state;
@@ -513,6 +576,8 @@ int main(void)
         WITH_SERVICE(parameters_in_the_url_are_refused),
         WITH_SERVICE(every_failed_authentication_reads_the_same),
         WITH_SERVICE(an_assertion_is_good_once),
+        WITH_SERVICE(a_used_assertion_takes_nothing_of_its_clients_allowance),
+        WITH_SERVICE(revocations_are_of_the_clients_allowance),
         WITH_SERVICE(another_clients_jti_is_another),
         WITH_SERVICE(a_bad_request_never_burns_a_good_jti),
         WITH_SERVICE(of_two_at_once_one_wins),
