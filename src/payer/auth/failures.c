@@ -1,20 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* failures.c - a bucket is one number: the time at which it will be full again. */
+/* failures.c - a bucket is one number: the time at which it will be full again. A network's bucket is in one of four places,
+ * chosen by a secret hash; where all are others', the fullest of them goes, which has the least to remember. */
 #include "payer/auth/failures.h"
 
-#include <arpa/inet.h>
 #include <pthread.h>
 
 #include "base/random.h"
+#include "http/network.h"
 
-#define BUCKET_BITS 12 /* 4096: at a hundred failures a second each, the CPU is the limit, not these */
+#define SET_BITS                                                                                                       \
+    11 /* 8192 buckets of four a set: at a hundred failures a second each, the CPU is the limit, not these */
+#define WAYS 4
+
+typedef struct bucket {
+    uint64_t network;
+    int64_t full_ns; /* INT64_MIN: nobody's */
+} bucket;
 
 struct sb_failures {
     pthread_mutex_t lock;
     const sb_clock *clock;
     int64_t interval_ns, burst_ns; /* one failure, and all that may come at once, as time */
     uint64_t multiplier;
-    int64_t full_ns[1 << BUCKET_BITS];
+    bucket sets[1 << SET_BITS][WAYS];
 };
 
 sb_status sb_failures_new(const sb_clock *clock, unsigned burst, unsigned per_minute, sb_failures **out, sb_error *err)
@@ -29,8 +37,10 @@ sb_status sb_failures_new(const sb_clock *clock, unsigned burst, unsigned per_mi
     f->burst_ns = f->interval_ns * burst;
     sb_random_bytes(&f->multiplier, sizeof(f->multiplier));
     f->multiplier |= 1;
-    for (size_t i = 0; i < SB_ARRAY_LEN(f->full_ns); i++)
-        f->full_ns[i] = INT64_MIN;
+    for (size_t i = 0; i < SB_ARRAY_LEN(f->sets); i++) {
+        for (size_t k = 0; k < WAYS; k++)
+            f->sets[i][k].full_ns = INT64_MIN;
+    }
     *out = f;
     return SB_OK;
 }
@@ -43,21 +53,10 @@ void sb_failures_free(sb_failures *f)
     free(f);
 }
 
-/* The first 64 bits of an address: all of an IPv4 one, the network of an IPv6 one. A socket for both shows the former
- * as ::ffff:192.0.2.1, where these bits are the same for all the world. */
-static uint64_t network_of(const char *address)
+static uint64_t network_of(const char *text)
 {
-    struct in6_addr v6;
-    unsigned char bytes[8] = {0};
-    uint64_t network;
-    if (inet_pton(AF_INET6, address, &v6) != 1)
-        (void)inet_pton(AF_INET, address, bytes);
-    else if (IN6_IS_ADDR_V4MAPPED(&v6))
-        memcpy(bytes, v6.s6_addr + 12, 4);
-    else
-        memcpy(bytes, v6.s6_addr, sizeof(bytes));
-    memcpy(&network, bytes, sizeof(network));
-    return network + 1; /* none is 0, which no multiplier moves */
+    sb_address address;
+    return sb_address_parse(sb_str_from(text), &address) ? sb_address_network(&address) : 0;
 }
 
 int64_t sb_failures_network(const char *address)
@@ -66,11 +65,19 @@ int64_t sb_failures_network(const char *address)
     return network ? (int64_t)network : -1; /* one of 2^64 shares another's */
 }
 
-static int64_t *bucket_of(sb_failures *f, const char *address)
+/* Its bucket, or the one that it may take over. */
+static bucket *place_of(sb_failures *f, uint64_t network)
 {
-    uint64_t hash = network_of(address) * f->multiplier;
-    hash ^= hash >> 32; /* the network's last bits are in the middle now: let them count */
-    return &f->full_ns[(hash * f->multiplier) >> (64 - BUCKET_BITS)];
+    uint64_t hash = (network + 1) * f->multiplier; /* none is 0, which no multiplier moves */
+    hash ^= hash >> 32;                            /* the network's last bits are in the middle now: let them count */
+    bucket *set = f->sets[(hash * f->multiplier) >> (64 - SET_BITS)], *fullest = set;
+    for (size_t i = 0; i < WAYS; i++) {
+        if (set[i].network == network && set[i].full_ns != INT64_MIN)
+            return &set[i];
+        if (set[i].full_ns < fullest->full_ns)
+            fullest = &set[i];
+    }
+    return fullest;
 }
 
 static int64_t now_ns(const sb_failures *f)
@@ -83,8 +90,10 @@ bool sb_failures_exceeded(sb_failures *f, const char *address)
     if (f->burst_ns == 0)
         return false;
     int64_t now = now_ns(f);
+    uint64_t network = network_of(address);
     (void)pthread_mutex_lock(&f->lock);
-    bool exceeded = *bucket_of(f, address) > now + f->burst_ns - f->interval_ns;
+    const bucket *b = place_of(f, network);
+    bool exceeded = b->network == network && b->full_ns > now + f->burst_ns - f->interval_ns;
     (void)pthread_mutex_unlock(&f->lock);
     return exceeded;
 }
@@ -92,8 +101,11 @@ bool sb_failures_exceeded(sb_failures *f, const char *address)
 void sb_failures_add(sb_failures *f, const char *address)
 {
     int64_t now = now_ns(f);
+    uint64_t network = network_of(address);
     (void)pthread_mutex_lock(&f->lock);
-    int64_t *full = bucket_of(f, address);
-    *full = SB_MAX(*full, now) + f->interval_ns;
+    bucket *b = place_of(f, network);
+    if (b->network != network) /* what another did is not this one's */
+        *b = (bucket){network, now};
+    b->full_ns = SB_MAX(b->full_ns, now) + f->interval_ns;
     (void)pthread_mutex_unlock(&f->lock);
 }

@@ -3,8 +3,8 @@
  *
  * A form that is none counts too. A signature costs us more to refuse than a stranger to send. Each address has a bucket of `burst` failures that fills
  * up again at `per_minute`; while it is empty, requests of that address wait. Clients are never counted: so nobody can
- * lock one out by failing in its name. The number of buckets is fixed, addresses share them by a secret hash: memory is
- * bounded, and nobody can choose whose bucket to share. Any thread. */
+ * lock one out by failing in its name. The number of buckets is fixed: memory is bounded. Where there are more addresses than
+ * buckets, one is forgotten, and none is taken for another. Any thread. */
 #ifndef SB_PAYER_FAILURES_H
 #define SB_PAYER_FAILURES_H
 
