@@ -57,6 +57,8 @@ typedef struct waiter {
     int connections;     /* that it waits for */
     bool woken;
     pthread_cond_t *cond; /* or */
+    pthread_t thread;     /* whose end is waited for, if `joins`; or */
+    bool joins;
     const struct pollfd *fds;
     nfds_t n;
     int wake_fd;
@@ -75,7 +77,11 @@ static page *shared = &no_page;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static waiter *waiters;     /* under lock */
 static unsigned n_waiting;  /* under lock: waiters that nobody has woken */
-static unsigned n_live = 1; /* under lock: threads that nobody has joined */
+static unsigned n_live = 1; /* under lock: threads that run or wait */
+static struct ended {
+    struct ended *next;
+    pthread_t thread;
+} * ended; /* under lock: threads that ended and nobody has joined */
 static bool fds_before[FDS_MAX];
 static __thread int my_wake_fd = -1;
 
@@ -181,15 +187,21 @@ static void try_jump(void)
             wake(w);
 }
 
-static void enter(waiter *w)
+/* Under lock. */
+static void begin_to_wait(waiter *w)
 {
-    (void)pthread_mutex_lock(&lock);
     w->since_ns = machine_ns();
     w->began_ns = our_ns();
     w->next = waiters;
     waiters = w;
     n_waiting++;
     try_jump();
+}
+
+static void enter(waiter *w)
+{
+    (void)pthread_mutex_lock(&lock);
+    begin_to_wait(w);
     (void)pthread_mutex_unlock(&lock);
 }
 
@@ -344,6 +356,7 @@ int __poll_chk(struct pollfd *fds, nfds_t n, int timeout_ms, size_t size)
 typedef struct beginning {
     void *(*run)(void *);
     void *impl;
+    struct ended *end;
 } beginning;
 
 static void count_live(int by)
@@ -353,39 +366,86 @@ static void count_live(int by)
     (void)pthread_mutex_unlock(&lock);
 }
 
+/* Whoever waits for the end of this thread is about to run, so that no time jumps between the two; and when nobody does,
+ * it keeps none of the others from jumping. */
+static void end(struct ended *me)
+{
+    bool awaited = false;
+    (void)pthread_mutex_lock(&lock);
+    n_live--;
+    for (waiter *w = waiters; w; w = w->next) {
+        if (!w->joins || !pthread_equal(w->thread, me->thread))
+            continue;
+        awaited = w->woken = true;
+        n_waiting--;
+    }
+    if (!awaited) {
+        me->next = ended;
+        ended = me;
+    }
+    (void)pthread_mutex_unlock(&lock);
+    if (awaited)
+        free(me);
+}
+
 static void *begin(void *impl)
 {
     beginning b = *(beginning *)impl;
+    *b.end = (struct ended){.thread = pthread_self()};
     free(impl);
     void *result = b.run(b.impl);
     if (my_wake_fd >= 0)
         (void)close(my_wake_fd);
-    return result; /* it counts until it is joined: who joins is about to run */
+    end(b.end);
+    return result;
 }
 
 int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attr, void *(*run)(void *),
                    void *restrict impl)
 {
     beginning *b = malloc(sizeof(*b));
-    if (!b)
+    struct ended *at_end = malloc(sizeof(*at_end));
+    if (!b || !at_end) {
+        free(b);
+        free(at_end);
         return EAGAIN;
-    *b = (beginning){run, impl};
+    }
+    *b = (beginning){run, impl, at_end};
     count_live(1);
     int rc = real_create(thread, attr, begin, b);
     if (rc == 0)
         return 0;
     count_live(-1);
     free(b);
+    free(at_end);
     return rc;
+}
+
+/* Under lock: it ended, and that is no news any more. */
+static bool has_ended(pthread_t thread)
+{
+    for (struct ended **at = &ended; *at; at = &(*at)->next) {
+        struct ended *found = *at;
+        if (!pthread_equal(found->thread, thread))
+            continue;
+        *at = found->next;
+        free(found);
+        return true;
+    }
+    return false;
 }
 
 int pthread_join(pthread_t thread, void **result)
 {
-    waiter w = {.deadline_ns = NEVER, .wake_fd = -1};
-    enter(&w);
+    waiter w = {.deadline_ns = NEVER, .joins = true, .thread = thread, .wake_fd = -1};
+    (void)pthread_mutex_lock(&lock);
+    bool waits = !has_ended(thread);
+    if (waits)
+        begin_to_wait(&w);
+    (void)pthread_mutex_unlock(&lock);
     int rc = real_join(thread, result);
-    count_live(rc == 0 ? -1 : 0);
-    leave(&w);
+    if (waits)
+        leave(&w);
     return rc;
 }
 
@@ -441,6 +501,8 @@ __attribute__((destructor)) static void tell(void)
                                      len > 0 ? (int)len : 0, target);
     }
     shared->threads_left = (int32_t)n_live - 1;
+    for (const struct ended *e = ended; e; e = e->next)
+        shared->threads_left++;
     shared->peak_kb = peak_kb();
     atomic_store(&shared->ended, 1);
 }
