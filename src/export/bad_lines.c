@@ -33,7 +33,8 @@ sb_status sb_bad_lines_add(sb_bad_lines *list, const sb_ndjson_bad_line *bad, sb
         list->left_out++;
         return SB_OK;
     }
-    list->listed++;
+    if (list->listed++ == 0)
+        list->first = *bad;
     /* the reasons are our own texts: letters, and a backslash in one of them */
     SB_AUTOJSON reason = json_string(sb_ndjson_reason_text(bad->reason));
     SB_AUTOFREE quoted = reason ? json_dumps(reason, JSON_ENCODE_ANY) : NULL;

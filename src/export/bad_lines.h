@@ -14,6 +14,7 @@ typedef struct sb_bad_lines {
     sb_folder *folder;
     int64_t file_id;
     sb_part part;
+    sb_ndjson_bad_line first; /* when any is listed */
     uint64_t listed, left_out;
 } sb_bad_lines;
 

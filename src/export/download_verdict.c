@@ -218,8 +218,11 @@ static sb_status note_bad_lines(sb_transfer *t, const sb_ndjson_counts *counts, 
 {
     if (counts->bad == 0 || t->file.problem)
         return SB_OK;
-    t->file.problem = sb_printf("%llu bad line%s, listed in " SB_FOLDER_REJECTED "/%s.bad-lines.ndjson",
-                                (unsigned long long)counts->bad, counts->bad == 1 ? "" : "s", t->file.name);
+    const sb_ndjson_bad_line *first = &t->content.bad.first;
+    t->file.problem = sb_printf("%llu bad line%s, listed in " SB_FOLDER_REJECTED "/%s.bad-lines.ndjson%s line %llu: %s",
+                                (unsigned long long)counts->bad, counts->bad == 1 ? "" : "s", t->file.name,
+                                counts->bad == 1 ? ":" : "; the first is", (unsigned long long)first->line,
+                                sb_ndjson_reason_text(first->reason));
     return t->file.problem ? SB_OK : sb_error_nomem(err);
 }
 

@@ -286,7 +286,7 @@ static sb_status accepted(kickoff *k, char **poll_url, sb_error *err)
                             "tell the payer; fhir_url may also be that of something else than a bulk data server",
                             k->response.status, k->says[0] ? "; it says: " : "", k->says);
     SB_TRY(sb_url_parse(k->response.url, &base, err));
-    SB_TRY(sb_link_resolve(&base, location, "the status URL", &url, &mended, err));
+    SB_TRY(sb_link_resolve(&base, location, "the status URL (Content-Location)", &url, &mended, err));
     SB_TRY(sb_payer_require_trust(k->context->payer, &url, "the export's status", err)); /* USE-03 */
     if (mended)
         sb_context_warn(k->context, "the payer gave its status URL as http; https is used");

@@ -321,9 +321,20 @@ static sb_status download(sb_export *e, sb_error *err)
     return finish(e, err);
 }
 
+/* In words, that of the first bad file: a resume that had nothing to do has told of none. */
+static sb_status keep_first_problem(void *impl, const sb_journal_file *file, sb_error *err)
+{
+    char **problem = impl;
+    if (*problem || (file->state != SB_FILE_REJECTED && file->state != SB_FILE_FAILED))
+        return SB_OK;
+    *problem = sb_printf("%s: %s", file->name, file->problem ? file->problem : "bad");
+    return *problem ? SB_OK : sb_error_nomem(err);
+}
+
 static sb_status is_partial(sb_export *e, sb_error *err)
 {
     sb_export_snapshot totals = {.files = 0};
+    SB_AUTOFREE problem = NULL;
     sb_journal_totals(e->journal, &totals);
     if (totals.files_bad == 0) /* what look_for_missing() warned of */
         return sb_error_set(
@@ -332,12 +343,13 @@ static sb_status is_partial(sb_export *e, sb_error *err)
             "export: it reports errors of its own, or the token did not cover what was asked for",
             "look into error/ and at the scope (smartbulk token --json tells what was granted); ask the "
             "payer, then export anew");
+    SB_TRY(sb_journal_each(e->journal, keep_first_problem, &problem, err));
     return sb_error_set(err, SB_E_PARTIAL, "the export is done in part",
-                        "%llu of %llu files are bad or could not be had; %llu lines are bad",
+                        "%llu of %llu files are bad or could not be had, %llu lines are bad; the first: %.600s",
                         "look into rejected/ (each file there has a list of its bad lines) and into log.ndjson; "
                         "smartbulk resume tries again what could not be had; what the payer sent wrong, tell the payer",
                         (unsigned long long)totals.files_bad, (unsigned long long)totals.files,
-                        (unsigned long long)totals.bad_lines);
+                        (unsigned long long)totals.bad_lines, problem ? problem : "none");
 }
 
 static sb_status is_cancelled(sb_error *err)

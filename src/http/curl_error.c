@@ -90,8 +90,9 @@ static sb_status tls_failed(const char *host, const char *detail, const sb_tls_n
         fix = WANTS_CLIENT_CERT;
     else if (says(detail, "protocol version") || says(detail, "unsupported protocol"))
         fix = "the server speaks no TLS 1.2 or later: the payer must enable it (DISC-05)";
-    return sb_error_set(err, SB_E_NETWORK, "no secure connection could be made", "%s: TLS handshake: %s", fix, host,
-                        detail);
+    return sb_error_set(err, SB_E_NETWORK, "no secure connection could be made", "%s: TLS handshake: %s%s", fix, host,
+                        detail, /* libcurl's own words may be of the socket that was closed on it */
+                        note->wanted_client_cert ? "; the server had asked for a client certificate" : "");
 }
 
 static sb_status timed_out(const char *host, const char *detail, sb_error *err)

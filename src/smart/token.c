@@ -39,7 +39,7 @@ static sb_status check_text(const char *text, size_t len, sb_error *err)
 {
     const char *why = NULL;
     if (len == 0)
-        why = "it is empty";
+        why = "its access_token is empty";
     else if (len > TOKEN_MAX)
         why = "it is longer than 32 KB";
     for (size_t i = 0; i < len && !why; i++)

@@ -4,10 +4,13 @@ import gzip
 import json
 import urllib.parse
 
-from faults import ALWAYS, NETWORK, NONSENSE, RESET, Fault, any_stage, how_often
+from faults import ALWAYS, NETWORK, NONSENSE, REJECTED, RESET, Fault, any_stage, how_often
 from hosts import Reply
 from payer import as_json, outcome
 
+NO_JSON = (r"not well-formed JSON|no(t a)? JSON object|is empty|must be a|has no |has neither|is missing|"
+           r"same member twice|nested deeper")
+TOO_LONG = r"longer than|does not end|too long|too large"
 JSON_STAGES = ("discovery", "token", "manifest", "page")
 
 # HTTP
@@ -51,8 +54,9 @@ def no_http(rng):
         wire.cut()
     codes = NETWORK[stage][0] | NONSENSE[stage][0] | {0}
     return Fault(f"HTTP: {kind}", stage, act, codes, ALWAYS if codes == {0} else 0,
-                 rf"HTTP|header|length|longer|chunk|coding|understood|usable|configuration|Content-Location|answered \d|"
-                 rf"\(\d\d\d\)|status|NDJSON|token endpoint|{RESET}", how_often(rng, 0), (0, 6) if stage == "file" else (0,))
+                 rf"not proper HTTP|HTTP/|more headers than|chunked-encoding|{NO_JSON}|without a Content-Location|{REJECTED}|answer\w* [1-39]\d\d\b|"
+                 rf"\([1-39]\d\d\)|its status is [1-39]\d\d|not NDJSON|{TOO_LONG}|{RESET}", how_often(rng, 0),
+                 (0, 6) if stage == "file" else (0,))
 
 
 def endless(rng):
@@ -67,7 +71,7 @@ def endless(rng):
             wire.send(b'{"a":"' + b"x" * 65536)
     codes = NETWORK[stage][0] | NONSENSE[stage][0] | {0}
     return Fault(f"{status} without end", stage, act, codes, ALWAYS if codes == {0} else 0,
-                 r"longer|does not end|\b\d\d\d\b", how_often(rng, 0))
+                 rf"{TOO_LONG}|answer\w* {status}|\({status}\)|its status is {status}", how_often(rng, 0))
 
 
 # JSON
@@ -88,7 +92,7 @@ def no_json(rng):
 
     def act(_payer, _wire, _request):
         return Reply(200, BODIES[kind], {"Content-Type": "application/json"}, framing)
-    return Fault(f"JSON: {kind}", stage, act, {4}, 0, "understood|JSON|usable|configuration|longer|token_endpoint",
+    return Fault(f"JSON: {kind}", stage, act, {4}, 0, f"{NO_JSON}|{TOO_LONG}",
                  how_often(rng, 0))
 
 
@@ -121,8 +125,8 @@ def no_gzip(rng):
         codes |= {6}
     return Fault(f"{coding}: {kind}", stage, act, codes, 7 if stage == "file" and kind != "20 MB of blanks" and kind !=
                  "twice" and kind != "nothing" else 0,
-                 rf"gzip|compress|coding|encoding|longer|understood|usable|JSON|inflat|deflate|HTTP|configuration|NDJSON|"
-                 rf"bad line|resources|{RESET}", how_often(rng, 0), after)
+                 rf"gzip|compress|unencoding|[Ee]ncoding|inflat|deflate|{NO_JSON}|{TOO_LONG}|not NDJSON|{REJECTED}",
+                 how_often(rng, 0), after)
 
 
 # redirects
@@ -160,8 +164,8 @@ def redirect(rng):
     if stage != "token":
         codes = codes | {0}  # to the file server, or along a chain, it may come to a good end
     return Fault(f"{status} to {kind}", stage, act, codes, 0 if codes != {0} else ALWAYS,
-                 r"redirect|Location|plain http|must not go|circles|nowhere|answered [34]\d\d|connect|40[14]|longer|"
-                 r"header|30\d", how_often(rng, 0))
+                 rf"redirect|plain http|must not go|circles|nowhere|answer\w* (30\d|40[14])|\((30\d|40[14])\)|"
+                 rf"its status is (30\d|404)|connecting: |not proper HTTP|{TOO_LONG}", how_often(rng, 0))
 
 
 # tokens
@@ -172,17 +176,17 @@ def token_answers(rng):
               "not ASCII": "žeton", "tab": "a\tb", "a number": 17, "null": None, "a list": ["t"], "1 MB": "t" * 1_000_000}
     for name, token in tokens.items():
         yield f"token: {name}", lambda payer, r, t=token: as_json(200, {"access_token": t, "token_type": "bearer",
-                                                                        "expires_in": 300}), {4}, "token|longer"
+                                                                        "expires_in": 300}), {4}, f"access_token|not well-formed JSON|characters that RFC 6750 does not allow|{TOO_LONG}"
     for kind in ("mac", "", 3, "Basic", ["bearer"]):
         yield (f"token_type {kind!r}", lambda payer, r, k=kind: payer.give_token(r, token_type=k), {4},
-               "token_type|kind|usable")
+               "token_type")
     for code in ("invalid_client", "invalid_scope", "unauthorized_client", "invalid_grant", "unsupported_grant_type",
                  "\x1b[31m", "x" * 5000):
         for status in (400, 401, 200):
             yield (f"{status} {code[:20]!r}", lambda payer, r, c=code, s=status: as_json(
-                s, {"error": c, "error_description": "no \x1b]0;x\x07\u202e"}), {3, 4}, "refuse|let|offers|token")
+                s, {"error": c, "error_description": "no \x1b]0;x\x07\u202e"}), {3, 4}, rf"\({status} |answered {status}|OAuth error")
     for status in (402, 403, 404, 405, 406, 410, 418, 451):
-        yield f"{status}", lambda payer, r, s=status: Reply(s, b"no"), {3, 4}, str(status)
+        yield f"{status}", lambda payer, r, s=status: Reply(s, b"no"), {3, 4}, rf"answered {status}\b|\({status}\)"
 
 
 def bad_token(rng):
@@ -218,14 +222,14 @@ def bad_endpoint(rng):
         return reply
     codes = {"relative": {0}, "a fragment": {0, 4}, "a port that refuses": {5}, "long": {0, 4, 5}}.get(kind, {3, 4})
     return Fault(f"token_endpoint: {kind}", "discovery", act, codes, ALWAYS if codes == {0} else 0,
-                 "token.endpoint|connect|configuration|URL|longer|authorization server", how_often(rng, 0))
+                 rf"token_endpoint|token endpoint|connecting: |{TOO_LONG}|another authorization server", how_often(rng, 0))
 
 
 def odd_lifetime(rng):
     """Of a token that is good for as long as the payer says elsewhere."""
     said = rng.choice([0, 1, -1, 1e308, 2**63, "300", "1200.0", "soon", None, [], {}, 0.5, "", True, -1e-9, 10**30])
     return Fault(f"expires_in {said!r}", "token", lambda payer, _wire, request: payer.give_token(request, expires_in=said),
-                 {0, 4}, 0 if said in (10**30, 2**63) else ALWAYS, "token|JSON|usable", how_often(rng, 0))
+                 {0, 4}, 0 if said in (10**30, 2**63) else ALWAYS, "expires_in|not well-formed JSON", how_often(rng, 0))
 
 
 def short_token(rng):
@@ -235,7 +239,7 @@ def short_token(rng):
     def act(payer, _wire, request):
         payer.token_lifetime = seconds
         return payer.give_token(request)
-    return Fault(f"tokens of {seconds} s", "token", act, {0}, ALWAYS)
+    return Fault(f"tokens of {seconds} s", "token", act, {0}, ALWAYS, words="was too old when it came")
 
 
 def refused_token(rng):
@@ -249,7 +253,7 @@ def refused_token(rng):
         said = outcome(401, "login", f"no good: {request.bearer}").set("X-Token", request.bearer or "")
         return said.set("WWW-Authenticate", challenge)
     codes = {"delete": {0}, "file": {3, 4, 6}}.get(stage, {3})
-    fault = Fault("401", stage, act, codes, ALWAYS if stage == "delete" else 1, "401|accept|refuse",
+    fault = Fault("401", stage, act, codes, ALWAYS if stage == "delete" else 1, r"answered 401|\(401\)|does not accept|refused",
                   rng.choice([1, ALWAYS]))
 
     def fit(payer):

@@ -3,7 +3,8 @@
 import json
 
 import data
-from faults import ALWAYS, Fault, how_often
+from faults import ALWAYS, REJECTED, Fault, how_often
+from faults_answers import NO_JSON, TOO_LONG
 from hosts import Reply
 from payer import as_json, outcome
 
@@ -31,7 +32,7 @@ def content_location(rng):
         return reply if place is None else reply.set("Content-Location", place)
     good = kind in ("relative", "http of its own", "a fragment")
     return Fault(f"Content-Location: {kind}", "kickoff", act, {0} if good else {4, 0}, ALWAYS if good else 0,
-                 "Content-Location|status|origin|another server|plain http|URL|404|longer|header", how_often(rng, 0),
+                 rf"Content-Location|another server|plain http|its status is 404|{TOO_LONG}", how_often(rng, 0),
                  (0, 4))
 
 
@@ -42,7 +43,7 @@ def kickoff_refused(rng):
     def act(_payer, _wire, _request):
         return Reply(status, body, {"Content-Type": "application/fhir+json", "X-Evil": "\x1b[31m"})
     return Fault(f"{status}", "kickoff", act, {2, 3, 4}, 1 if status in (404, 405, 415, 501) else 0,
-                 f"{status}|Content-Location", how_often(rng, 0))
+                 rf"(answered|its status is) {status}\b|\({status}\)|Content-Location", how_often(rng, 0))
 
 
 def job_status(rng):
@@ -56,7 +57,7 @@ def job_status(rng):
 
     def act(_payer, _wire, _request):
         return outcome(status, code, "it failed" + ESCAPES).set("Retry-After", "5")
-    return Fault(f"{status} {code}", stage, act, {4}, bears, f"{status}|failed|status", times)
+    return Fault(f"{status} {code}", stage, act, {4}, bears, rf"(answers|answered|status is) {status}\b|\({status}\)|it failed", times)
 
 
 def progress(rng):
@@ -71,7 +72,7 @@ def progress(rng):
 def refused_status(rng):
     status = rng.choice([400, 402, 403, 404, 405, 410, 418, 451])
     return Fault(f"{status}", rng.choice(["status", "manifest", "page"]), lambda p, w, r: Reply(status, ESCAPES), {3, 4},
-                 0, str(status), how_often(rng, 0))
+                 0, rf"(answers|answered|status is) {status}\b|\({status}\)", how_often(rng, 0))
 
 
 # the manifest
@@ -133,8 +134,8 @@ def hostile_manifest(rng):
         else:
             reply.body = reply.body[:-1] + b',"extension":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
         return reply
-    return Fault(f"manifest: {name}", "manifest", act, codes, 0, r"manifest|URL|token|count|resources|https?\b|answered|"
-                 r"connect|came twice|NDJSON|bad|file", ALWAYS, (0, 4, 5, 6))
+    return Fault(f"manifest: {name}", "manifest", act, codes, 0, r"payer's manifest could not be understood|URL (of|in) the manifest|manifest's (pages|next page)|"
+                 rf"needs the token|connecting: |unknown CA|came twice|not NDJSON|answered 40[0-4]|{REJECTED}", ALWAYS, (0, 4, 5, 6))
 
 
 # files
@@ -168,7 +169,7 @@ def bad_line(rng):
         payer.bad.add(0)
 
     fault = Fault(f"a line: {kind}, {where}", "file", lambda payer, _wire, request: payer.usual(request), {6}, 0,
-                  "bad line|resources", ALWAYS, (6,), path="/0$")
+                  REJECTED, ALWAYS, (6,), path="/0$")
     fault.set_up = set_up
     return fault
 
@@ -196,7 +197,7 @@ def file_answer(rng):
     status = rng.choice([400, 402, 403, 403, 404, 405, 406, 408, 410, 412, 416, 418, 425, 451, 507])
     bears = {403: 3, 404: 3, 410: 3, 408: 7, 425: 7, 507: 7}.get(status, 0)
     return Fault(f"{status}", "file", lambda p, w, r: Reply(status, ESCAPES + (r.bearer or "")), {4, 6}, bears,
-                 f"{status}", how_often(rng, bears))
+                 rf"answered {status}\b|\({status}\)", how_often(rng, bears))
 
 
 def no_file(rng):
@@ -208,7 +209,7 @@ def no_file(rng):
             "compressed": b"\x1f\x8b\x08\0\0\0\0\0\0\3\3\0\0\0\0\0\0\0\0\0"}[kind]
     bears = 7 if kind in ("HTML", "XML", "a passing error") else 0
     return Fault(f"a file: {kind}", "file", lambda p, w, r: Reply(200, body, {"Content-Type": "text/html"}), {4, 6}, bears,
-                 "NDJSON|error|HTML|resources|bad line|compressed", how_often(rng, bears), (0, 6))
+                 f"not NDJSON|HTML|OperationOutcome|compressed|{REJECTED}", how_often(rng, bears), (0, 6))
 
 
 CATALOGUE = (content_location, kickoff_refused, job_status, progress, refused_status, hostile_manifest, hostile_manifest,

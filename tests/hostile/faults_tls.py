@@ -6,8 +6,9 @@ import struct
 from faults import ALWAYS, RESET, SILENCE, Fault
 
 # context: the words by which a person can tell
-CONTEXTS = {"expired": "expired", "stranger": "unknown CA|self-signed", "another host": "another host",
-            "not yet": "not valid yet", "old": "TLS|protocol", "client certificate": "client certificate"}
+CONTEXTS = {"expired": "certificate has expired", "stranger": "unknown CA", "another host": "is for another host",
+            "not yet": "not valid yet", "old": "TLS handshake: .*protocol",
+            "client certificate": "certificate required|asked for a client certificate"}
 RAW = {"garbage": bytes(range(256)), "plain HTTP": b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
        "alert": b"\x15\x03\x03\x00\x02\x02\x28", "SSH": b"SSH-2.0-OpenSSH_9.2\r\n", "nothing": b""}
 
@@ -49,7 +50,7 @@ def other_protocol(rng):
         wire.receive()
         wire.send(RAW[kind])
         getattr(wire, then)()
-    return make(rng, f"{kind}, then {then}", f"TLS|proper HTTP|{RESET}", act)
+    return make(rng, f"{kind}, then {then}", f"TLS handshake: |not proper HTTP|{RESET}", act)
 
 
 def broken_handshake(rng):
@@ -58,7 +59,7 @@ def broken_handshake(rng):
     def act(payer, wire, _request):
         part_of_handshake(payer.contexts["good"], wire, part)
         getattr(wire, then)()
-    return make(rng, f"{then} after {part:.2f} of the handshake", f"TLS|{RESET}|{SILENCE}|no connection", act)
+    return make(rng, f"{then} after {part:.2f} of the handshake", f"TLS handshake: |{RESET}|{SILENCE}", act)
 
 
 def broken_record(rng):
@@ -73,7 +74,7 @@ def broken_record(rng):
         import os
         os.write(tls.fileno(), record)
         wire.cut()
-    return make(rng, "a forged record", f"TLS|decrypt|bad record|{RESET}", act)
+    return make(rng, "a forged record", f"decrypt|bad record|{RESET}", act)
 
 
 CATALOGUE = (certificate, certificate, other_protocol, broken_handshake, broken_record)

@@ -91,6 +91,15 @@ def work(tools, folder, keep, seeds, results):
                 results.put((running[done], f"the scenario itself failed: {traceback.format_exc()}", 0, 0, [], 0))
 
 
+def test_words(tools, folder):
+    """Before all else, for what follows leans on it: a test of the tests, counted as one."""
+    tools.open()
+    wrong = scenario.play_words(tools, folder)
+    if wrong:
+        print(f"FAILED words: {wrong}\n", flush=True)
+    return wrong
+
+
 def heavy_results(tools):
     """On a disk, for they are large; after the others, for they are measured."""
     folder = tempfile.mkdtemp(prefix="smartbulk-hostile-")
@@ -126,8 +135,9 @@ def main():
     for worker in workers:
         worker.start()
     n_faults = played = 0
+    words_wrong = test_words(tools, folder)
     codes = collections.Counter()
-    lost, skipped, slowest = [], 0.0, (0, "")
+    lost, skipped, slowest = ["words"] if words_wrong else [], 0.0, (0, "")
     for seed, wrong, fired, hours, ended, took in itertools.chain((results.get() for _ in seeds),
                                                               heavy_results(tools) if large else ()):
         n_faults, played, skipped, slowest = n_faults + fired, played + 1, skipped + hours, max(slowest, (took, str(seed)))
@@ -147,7 +157,7 @@ def main():
           f"they ended {', '.join(f'{code}: {n}' for code, n in sorted(codes.items(), key=str))}; "
           f"{skipped:.1f} hours of waiting in {time.monotonic() - began:.0f} s, slowest {slowest[0]:.1f} s "
           f"(seed {slowest[1]})")
-    print(f"{played - len(lost)} passed, {len(lost)} failed")
+    print(f"{played + 1 - len(lost)} passed, {len(lost)} failed")
     return 1 if lost else 0
 
 

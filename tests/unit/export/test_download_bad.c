@@ -30,7 +30,8 @@ static void a_bad_line_sends_the_file_to_rejected_as_it_came_and_the_rest_goes_o
     assert_int_equal(file.state, SB_FILE_REJECTED);
     assert_int_equal(file.bad_lines, 2);
     assert_int_equal(file.resources, 3);
-    assert_non_null(strstr(file.problem, "2 bad lines"));
+    assert_non_null(strstr(file.problem, "2 bad lines, listed in "));
+    assert_non_null(strstr(file.problem, "; the first is line "));
     assert_int_equal(e->rejected, 1);
     assert_int_equal(e->done, 1);
     no_parts_are_left(e);

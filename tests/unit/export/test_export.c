@@ -365,7 +365,7 @@ static void what_was_rejected_is_not(void **state)
     happy_payer(f);
     engine.deeds[0] = ONE_REJECTED;
     start(f);
-    must_fail(f, run(f), SB_E_PARTIAL, "1 lines are bad");
+    must_fail(f, run(f), SB_E_PARTIAL, "1 lines are bad; the first: ");
     resume(f);
     must_fail(f, run(f), SB_E_PARTIAL, "rejected/");
     assert_int_equal(engine.runs, 1);
