@@ -116,6 +116,24 @@ void sb_line_patients(sb_str json, sb_str type, sb_line_patient_visit *visit, vo
 
 /* Whom it names */
 
+static bool is_of_id(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+}
+
+/* The id that begins here: as far as a reference goes, or, within other text, as FHIR's ids go. */
+static bool is_one_of(const char *id, const char *end, const sb_idset *patients)
+{
+    size_t plain = 0, whole = 0;
+    while (id + plain < end && is_of_id(id[plain]))
+        plain++;
+    while (id + whole < end && !ends_id(id[whole]) && id[whole] != '"' && id[whole] != '\\')
+        whole++;
+    while (plain > 1 && !sb_idset_has(patients, (sb_str){id, plain}) && id[plain - 1] == '.')
+        plain--; /* a sentence's end */
+    return sb_idset_has(patients, (sb_str){id, plain}) || sb_idset_has(patients, (sb_str){id, whole});
+}
+
 /* Every "Patient/" of a text that holds no escape of a letter, digit or sign. */
 static bool text_mentions(sb_str text, const sb_idset *patients)
 {
@@ -127,10 +145,7 @@ static bool text_mentions(sb_str text, const sb_idset *patients)
             at++;
         if (at == end || *at != '/')
             continue;
-        const char *id = ++at;
-        while (at < end && !ends_id(*at) && *at != '"' && *at != '\\')
-            at++;
-        if (sb_idset_has(patients, (sb_str){id, (size_t)(at - id)}))
+        if (is_one_of(++at, end, patients))
             return true;
     }
     return false;

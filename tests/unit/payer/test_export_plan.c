@@ -157,6 +157,9 @@ static void who_opted_out_is_named_to_nobody(void **state)
         R("Task", ",\"for\":{\"reference\":\"\\u0050atient/p2\"}"),
         R("Task", ",\"for\":{\"reference\":\"Patient/p\\u0032\"}"),
         R("Person", ",\"link\":[{\"target\":" P2 "}]"),
+        R("Task", ",\"text\":{\"div\":\"<a href='Patient/p2'>her</a>\"}"),
+        R("Task", ",\"description\":\"for Patient/p2, or Patient/p1\""),
+        R("Task", ",\"description\":\"It is for Patient/p2.\""),
         R("Provenance", ",\"target\":[{\"reference\":\"Patient/p1\"}," P2 "]"),
     };
     fixture *f = *state;
