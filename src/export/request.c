@@ -7,10 +7,10 @@
 
 #include "base/json.h"
 #include "base/url.h"
+#include "fhir/id.h"
 #include "fhir/instant.h"
 #include "smart/scopes.h"
 
-#define ID_MAX      128                 /* FHIR says 64; some payers' ids are longer */
 #define TEXT_MAX    (8 * 1024)          /* one search or code; more does not fit a request line anywhere */
 #define SHOWN_MAX   100                 /* of a wrong value in an error */
 #define SINCE_LIMIT INT64_C(4102444800) /* 2100-01-01: a later `since` is a slip of the finger */
@@ -22,17 +22,6 @@ static sb_status wrong(const char *parameter, const char *value, const char *why
     sb_error_what(err, "%s cannot be used as it is", parameter);
     sb_error_fix(err, "%s", fix);
     return SB_E_USAGE;
-}
-
-static bool is_id(sb_str id)
-{
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-    if (id.len == 0 || id.len > ID_MAX || sb_str_eq(id, SB_STR_LIT(".")) || sb_str_eq(id, SB_STR_LIT("..")))
-        return false; /* the last two would be steps of a path */
-    for (size_t i = 0; i < id.len; i++)
-        if (!memchr(allowed, id.ptr[i], sizeof(allowed) - 1))
-            return false;
-    return true;
 }
 
 static bool is_words(sb_str text)
@@ -116,7 +105,7 @@ static sb_status check_patient(list *l, const char *text, sb_error *err)
     sb_str ref = sb_str_from(text);
     static const sb_str prefix = {"Patient/", 8};
     sb_str id = sb_str_starts_with(ref, prefix) ? (sb_str){ref.ptr + prefix.len, ref.len - prefix.len} : ref;
-    if (is_id(id)) {
+    if (sb_fhir_is_id(id)) {
         SB_AUTOFREE whole = sb_printf("Patient/%.*s", (int)id.len, id.ptr);
         return whole ? list_add(l, sb_str_from(whole), err) : sb_error_nomem(err);
     }
@@ -192,7 +181,7 @@ static sb_status take_level(const sb_export_request *r, json_t *out, sb_error *e
                             "use the constants of smartbulk/export.h", (int)r->level, (int)r->method);
     SB_TRY(put(out, "level", json_string(levels[r->level]), err));
     if (r->level == SB_EXPORT_GROUP) {
-        if (!r->group_id || !is_id(sb_str_from(r->group_id)))
+        if (!r->group_id || !sb_fhir_is_id(sb_str_from(r->group_id)))
             return wrong("the group's id", r->group_id ? r->group_id : "", "is not an id",
                          "give the bare id of the payer's Group, without \"Group/\"", err);
         SB_TRY(put(out, "groupId", json_string(r->group_id), err));

@@ -9,6 +9,8 @@
  * A search that brings other types along (_include, _revinclude) needs all. */
 #include "payer/auth/request_scope.h"
 
+#include "fhir/id.h"
+
 #define TYPE_SIZE 65 /* FHIR's longest type name has 33 letters */
 
 static const sb_str all_types = SB_STR_LIT("*");
@@ -16,6 +18,12 @@ static const sb_str all_types = SB_STR_LIT("*");
 static void need(sb_request_need *out, sb_str type, unsigned rights)
 {
     *out = (sb_request_need){.access = SB_REQUEST_SCOPED, .rights = rights, .types = {type}, .type_count = 1};
+}
+
+/* An id is a plain name, which no server behind us reads as more: "..;", "1;x" and "1\\.." are steps to some. */
+static bool is_id(sb_str text)
+{
+    return sb_fhir_is_id(text) && text.ptr[0] != '_';
 }
 
 static bool is(const char *method, const char *name)
@@ -109,13 +117,11 @@ static void at_two(const char *method, const sb_target *target, sb_str first, sb
         return;
     if (sb_str_eq(first, SB_STR_LIT("Patient")) && is_export(second))
         need_export(method, target, out);
-    else if (second.ptr[0] == '$')
-        return;
     else if (sb_str_eq(second, SB_STR_LIT("_search")) && is(method, "POST")) /* its parameters are not seen here */
         need(out, all_types, SB_SCOPE_EXPORT);
     else if (sb_str_eq(second, SB_STR_LIT("_history")) && reads(method))
         need(out, first, SB_SCOPE_EXPORT);
-    else if (second.ptr[0] == '_')
+    else if (!is_id(second))
         return;
     else if (reads(method))
         need(out, first, SB_SCOPE_READ);
@@ -127,7 +133,7 @@ static void at_two(const char *method, const sb_target *target, sb_str first, sb
 
 static void at_three(const char *method, const sb_target *target, const sb_str *s, sb_request_need *out)
 {
-    if (!sb_scope_is_type(s[0]) || s[1].ptr[0] == '_' || s[1].ptr[0] == '$')
+    if (!sb_scope_is_type(s[0]) || !is_id(s[1]))
         return;
     if (sb_str_eq(s[0], SB_STR_LIT("Group")) && is_export(s[2]))
         need_export(method, target, out);
@@ -158,8 +164,8 @@ void sb_request_scope(const char *method, const sb_target *target, const sb_targ
         at_three(method, target, s, out);
         break;
     case 4: /* Type/id/_history/version */
-        if (reads(method) && sb_scope_is_type(s[0]) && s[1].ptr[0] != '_' && s[1].ptr[0] != '$' &&
-            sb_str_eq(s[2], SB_STR_LIT("_history")))
+        if (reads(method) && sb_scope_is_type(s[0]) && is_id(s[1]) && sb_str_eq(s[2], SB_STR_LIT("_history")) &&
+            is_id(s[3]))
             need(out, s[0], SB_SCOPE_READ);
         break;
     default:

@@ -97,6 +97,22 @@ static void what_is_not_known_is_not_let_through(void **state)
                                        "/fhir/Patient/_x/_history/1"};
     for (size_t i = 0; i < SB_ARRAY_LEN(uris); i++)
         expect("GET", uris[i], "never");
+    static const char *const no_ids[] = {"..;",  "%2e%2e;", "..%3B", ";x",   "1;x", "1%5C..%5C..%5CObservation%5C1",
+                                         "1%3F", "1%23",    "%20",   "1%20", "a:b", "a%25b",
+                                         "$x",   "_x",      "%C3%A9"};
+    for (size_t i = 0; i < SB_ARRAY_LEN(no_ids); i++) {
+        static const char *const shapes[] = {"/fhir/Patient/%s",
+                                             "/fhir/Patient/%s/_history",
+                                             "/fhir/Patient/%s/Observation",
+                                             "/fhir/Patient/%s/_history/1",
+                                             "/fhir/Patient/1/_history/%s",
+                                             "/fhir/Group/%s/$export"};
+        for (size_t k = 0; k < SB_ARRAY_LEN(shapes); k++) {
+            const char *hole = strstr(shapes[k], "%s");
+            SB_AUTOFREE uri = sb_printf("%.*s%s%s", (int)(hole - shapes[k]), shapes[k], no_ids[i], hole + 2);
+            expect("GET", uri, "never");
+        }
+    }
     expect("POST", "/fhir", "never");
     expect("POST", "/fhir/", "never");
     expect("TRACE", "/fhir/Patient/1", "never");
