@@ -3,7 +3,9 @@
  * and locks. Pages are journal_page.c's, files journal_files.c's. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "export/journal_internal.h"
@@ -113,16 +115,37 @@ sb_status sb_journal_step_i64(sb_stmt *stmt, int64_t *out, sb_error *err)
     return SB_OK;
 }
 
+/* SQLite finds these by their names, and believes them: each is a file of ours, or it is not there. */
+static sb_status check_name(const sb_folder *folder, int dir_fd, const char *name, bool *found, sb_error *err)
+{
+    struct stat st;
+    *found = fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    if (!*found)
+        return errno == ENOENT
+                   ? SB_OK
+                   : sb_error_errno(err, "the export's journal could not be looked for", sb_folder_path(folder), errno);
+    if (S_ISREG(st.st_mode) && st.st_uid == geteuid())
+        return SB_OK;
+    return sb_error_set(err, SB_E_IO, "the export's journal is not used as it is", "%s/" SB_FOLDER_STATE "/%s is %s",
+                        "look at it (ls -l), and move it away", sb_folder_path(folder), name,
+                        S_ISLNK(st.st_mode)   ? "a symbolic link"
+                        : S_ISREG(st.st_mode) ? "somebody else's"
+                                              : "not a regular file");
+}
+
 static sb_status exists(sb_folder *folder, bool *found, sb_error *err)
 {
+    static const char *const companions[] = {"-wal", "-shm", "-journal"};
     int dir_fd;
     const char *leaf;
-    struct stat st;
     SB_TRY(sb_folder_at(folder, JOURNAL_NAME, false, &dir_fd, &leaf, err));
-    *found = fstatat(dir_fd, leaf, &st, AT_SYMLINK_NOFOLLOW) == 0;
-    if (!*found && errno != ENOENT)
-        return sb_error_errno(err, "the export's journal could not be looked for", sb_folder_path(folder), errno);
-    return SB_OK;
+    for (size_t i = 0; i < SB_ARRAY_LEN(companions); i++) {
+        char name[64];
+        bool there;
+        (void)snprintf(name, sizeof(name), "%s%s", leaf, companions[i]);
+        SB_TRY(check_name(folder, dir_fd, name, &there, err));
+    }
+    return check_name(folder, dir_fd, leaf, found, err);
 }
 
 static sb_status open_db(sb_journal *journal, bool create, bool read_only, sb_error *err)

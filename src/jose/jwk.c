@@ -126,6 +126,20 @@ static sb_status ec_pkey(const json_t *jwk, const sb_alg *alg, bool is_private, 
     return status;
 }
 
+/* OpenSSL copies a raw key to its heap; but what it reads as DER, to the memory that is locked. */
+static EVP_PKEY *private_ed25519(const unsigned char d[32])
+{
+    static const unsigned char head[] = {0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06,
+                                         0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20}; /* RFC 8410 §7 */
+    unsigned char der[sizeof(head) + 32];
+    const unsigned char *at = der;
+    memcpy(der, head, sizeof(head));
+    memcpy(der + sizeof(head), d, 32);
+    EVP_PKEY *pkey = d2i_PrivateKey(EVP_PKEY_ED25519, NULL, &at, sizeof(der));
+    sb_wipe(der, sizeof(der));
+    return pkey;
+}
+
 static sb_status okp_pkey(const json_t *jwk, const sb_alg *alg, bool is_private, EVP_PKEY **out, sb_error *err)
 {
     unsigned char x[32], d[32], derived[32];
@@ -137,7 +151,7 @@ static sb_status okp_pkey(const json_t *jwk, const sb_alg *alg, bool is_private,
     }
     sb_status status = get_number(jwk, "d", alg->width, sizeof(d), d, &len, err);
     if (status == SB_OK)
-        *out = EVP_PKEY_new_raw_private_key_ex(NULL, alg->group, NULL, d, sizeof(d));
+        *out = private_ed25519(d);
     sb_wipe(d, sizeof(d));
     if (status != SB_OK)
         return status;

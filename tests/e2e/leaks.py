@@ -83,13 +83,39 @@ class Secrets:
         """The kinds that are in it."""
         return {kind for form, kind in self.forms.items() if form in content}
 
-    def places(self, content):
+    def places(self, content, kinds):
         """(offset, kind) of each."""
         for form, kind in self.forms.items():
-            at = content.find(form)
+            at = content.find(form) if kind in kinds else -1
             while at >= 0:
                 yield at, kind
                 at = content.find(form, at + 1)
+
+
+def regions(pid):
+    """(begin, end, name, locked) of what the process may write to."""
+    head = None
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        if match := re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+ *(.*)", line):
+            head = int(match[1], 16), int(match[2], 16), match[4], match[3]
+        elif line.startswith("VmFlags:") and head[3].startswith("rw"):
+            yield *head[:3], "lo" in line.split()
+
+
+def unlocked(pid, secrets, kinds):
+    """{what and where} of the secrets in memory that may be swapped out."""
+    found = set()
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for begin, end, name, locked in regions(pid):
+            if locked:
+                continue
+            memory.seek(begin)
+            try:
+                content = memory.read(end - begin)
+            except OSError:
+                continue  # it is gone, or has nothing behind it
+            found |= {f"{kind} at {begin + at:x} in {name or 'nameless'} memory" for at, kind in secrets.places(content, kinds)}
+    return found
 
 
 def children_of(pid):
@@ -130,7 +156,13 @@ class Watched:
         assert core.groups() == ("0", "0"), f"core dumps are not off: {core[0]}"
         self.seen[proc / "cmdline", (proc / "cmdline").read_bytes()] = True
         if os.geteuid() != 0:
-            return  # the rest is hidden from its own user: that is what it is tested for elsewhere
+            for name in ("environ", "mem", "maps"):  # hidden from its own user too, as of any process that cannot be dumped
+                try:
+                    (proc / name).open("rb").close()
+                except PermissionError:
+                    continue
+                raise AssertionError(f"its own user may read {proc / name}")
+            return
         self.seen[proc / "environ", (proc / "environ").read_bytes()] = True
         for fd in (proc / "fd").iterdir():
             try:

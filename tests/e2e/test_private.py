@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What we make is ours alone, what is planted is not followed, and what is secret stays in locked memory, even in a crash."""
+import base64
+import os
+import secrets
+import signal
+
+from leaks import Secrets, unlocked
+from partner import Partner
+from serve import Serve
+from test_secrets import FILES, STATUS, Scene
+from test_serve import write_claims
+
+UMASKS = (0, 0o777, 0o277)
+BAD = [("Coverage", b'{"resourceType":"Coverage","id":"1"}\nno resource\n')]
+
+
+def with_umask(mask):
+    return lambda: os.umask(mask)
+
+
+def expect_private(folder, given=()):
+    """All of it 0600 and 0700, but for what the test itself made."""
+    for path in [folder, *folder.rglob("*")]:
+        if path not in given and not path.is_symlink():
+            mode = path.stat().st_mode & 0o7777
+            assert mode == (0o700 if path.is_dir() else 0o600), f"{path.name} has mode {mode:04o}"
+
+
+def test_all_that_is_made_is_ours_alone_whatever_the_umask(t):
+    scene = Scene(t)
+    scene.payer.files += BAD
+    for number, mask in enumerate(UMASKS):
+        how = {"preexec": with_umask(mask)}
+        keys = t.dir / f"new-{number}"
+        keys.mkdir()
+        scene.start("key", "new", "-o", keys / "a.jwk", **how).expect(0)
+        scene.env["XDG_STATE_HOME"], scene.env["XDG_RUNTIME_DIR"] = str(t.dir / f"state/{number}"), str(t.dir / f"run/{number}")
+        (t.dir / f"run/{number}").mkdir(mode=0o700)
+        hold = scene.payer.hold("GET", FILES, times=1)
+        run = scene.export(to=f"a{number}/out", **how)
+        hold.wait_arrived()
+        expect_private(t.dir / f"a{number}")  # half-way: parts, journal and its companions
+        run.signal(signal.SIGKILL)
+        hold.open()
+        run.wait()
+        scene.start("resume", t.dir / scene.to, **how).expect(6)  # a file was rejected
+        scene.start("verify", t.dir / scene.to, **how).expect(1, 6)
+        scene.start("token", *scene.who(), "--types", "Patient", **how).expect(0, 2)
+        for folder in (keys, t.dir / f"a{number}", t.dir / f"state/{number}", t.dir / f"run/{number}"):
+            assert folder.exists() or folder.parent.name == "state", folder
+            if folder.exists():
+                expect_private(folder)
+
+
+FOLDERS = (".smartbulk", ".smartbulk/parts", "rejected")
+PLANTED = (".smartbulk/lock", ".smartbulk/journal.db", ".smartbulk/journal.db-wal", ".smartbulk/journal.db-shm",
+           ".smartbulk/parts/0.part", ".smartbulk/parts/0.bad", ".smartbulk/parts/manifest.part", "Patient.000.ndjson",
+           "rejected/Coverage.000.ndjson", "manifest.json", "manifest.json.tmp", "log.ndjson")
+
+
+def expect_not_followed(scene, name, target):
+    """Nothing of the target's changed; and the link is gone, or the message names it."""
+    place = scene.t.dir / f"planted-{scene.count}"
+    link = place / name
+    link.parent.mkdir(parents=True, exist_ok=True)
+    for folder in (place, link.parent):
+        folder.chmod(0o700)
+    link.symlink_to(target)
+    before = look(target)
+    result = scene.export("--no-token-cache", to=place.name).wait()
+    assert look(target) == before, f"a link named {name} was followed\n{result}"
+    if link.is_symlink():
+        assert result.code not in (0, 6), f"{name} is a link still\n{result}"
+        named = name if name.startswith(".smartbulk") else name.split("/")[0]  # what is in a folder before an export is
+        assert named in result.err, f"the message does not name {name}\n{result}"
+
+
+def look(path):
+    if path.is_dir():
+        return oct(path.stat().st_mode), sorted(p.name for p in path.iterdir())
+    return (oct(path.stat().st_mode), path.read_bytes()) if path.exists() else None
+
+
+def test_a_link_planted_anywhere_in_the_output_folder_is_not_followed(t):
+    scene = Scene(t)
+    scene.payer.files += BAD
+    for number, name in enumerate(FOLDERS):
+        elsewhere = t.dir / f"elsewhere-{number}"
+        elsewhere.mkdir(mode=0o755)
+        elsewhere.chmod(0o755)
+        expect_not_followed(scene, name, elsewhere)
+    for number, name in enumerate(PLANTED):
+        theirs = t.dir / f"theirs-{number}"
+        theirs.write_bytes(b"theirs")
+        theirs.chmod(0o644)
+        expect_not_followed(scene, name, theirs)
+        expect_not_followed(scene, name, t.dir / f"nothing-{number}")
+
+
+def test_a_link_planted_while_an_export_runs_is_not_followed(t):
+    scene = Scene(t)
+    scene.payer.files += BAD
+    for number, name in enumerate(("Patient.000.ndjson", "rejected", ".smartbulk/parts/7.part")):
+        target = t.dir / f"target-{number}"
+        target.mkdir() if name == "rejected" else target.write_bytes(b"theirs")
+        target.chmod(0o755)
+        hold = scene.payer.hold("GET", FILES)
+        run = scene.export("--no-token-cache")
+        hold.wait_arrived()
+        (t.dir / scene.to / name).symlink_to(target)
+        before = look(target)
+        hold.open()
+        result = run.expect(0, 1, 2, 6)
+        assert look(target) == before, f"a link named {name} was followed\n{result}"
+        assert not (t.dir / scene.to / name).is_symlink() or name in result.err or ".smartbulk" in name, result
+
+
+def in_the_middle(scene):
+    """An export that waits for a file; its process, and what lets it go on."""
+    hold = scene.payer.hold("GET", FILES, times=1)
+    run = scene.export("--no-token-cache")
+    hold.wait_arrived()
+    return run, hold
+
+
+def secret_in_locked_memory_alone(t, kind, alg="ES384"):
+    if os.geteuid() != 0:
+        t.skip("another process's memory is not for us to read: see that it is refused in test_secrets")
+    if b"__asan_init" in t.program.read_bytes():
+        t.skip("AddressSanitizer does not let anybody lock memory")
+    scene = Scene(t, kind, alg)
+    run, hold = in_the_middle(scene)
+    ending = scene.payer.hold("DELETE", STATUS, times=1)
+    found = unlocked(run.popen.pid, scene.secrets, {"key", "passphrase", "client secret"})
+    hold.open()
+    ending.wait_arrived()
+    found |= unlocked(run.popen.pid, scene.secrets, {"key", "passphrase", "client secret"})
+    ending.open()
+    run.expect(0)
+    assert not found, "\n".join(sorted(found))
+    scene.search()
+
+
+def test_an_ec_key_is_in_locked_memory_alone(t):
+    secret_in_locked_memory_alone(t, "jwk")
+
+
+def test_an_ed25519_key_is_in_locked_memory_alone(t):
+    secret_in_locked_memory_alone(t, "jwk", "EdDSA")
+
+
+def test_a_sealed_key_and_its_passphrase_are_in_locked_memory_alone(t):
+    secret_in_locked_memory_alone(t, "pem")
+
+
+def test_a_passphrase_from_the_environment_is_in_locked_memory_alone(t):
+    secret_in_locked_memory_alone(t, "pem_env")
+
+
+def test_a_client_secret_is_in_locked_memory_alone(t):
+    secret_in_locked_memory_alone(t, "secret")
+
+
+def crash(scene, number):
+    run, hold = in_the_middle(scene)
+    run.look()  # at the limit of core files too
+    run.signal(number)
+    result = run.wait()
+    hold.open()
+    assert result.code == -number, result
+    scene.search()
+
+
+def test_an_abort_leaves_no_core_and_no_secret(t):
+    crash(Scene(t, "pem_env"), signal.SIGABRT)
+
+
+def test_a_segmentation_fault_leaves_no_core_and_no_secret(t):
+    crash(Scene(t, "secret"), signal.SIGSEGV)
+
+
+def test_a_payers_side_writes_no_secret_of_its_partners(t):
+    write_claims(t)
+    guarded = t.dir / "keys/introspector"
+    guarded.write_text(f"is+/{secrets.token_urlsafe(24)}")
+    guarded.chmod(0o600)
+    serve = Serve(t, auth={"resource_servers": [{"id": "guard", "secret_file": str(guarded)}]})
+    partner, found = Partner(t, serve), Secrets()
+    found.add("introspection secret", guarded.read_text())
+    found.add("registration token", partner.registration["registration_access_token"])
+    found.add_jwk(partner.key_file)
+    assert partner.change_registration(client_name="renamed").status == 200
+    for wrong in ({}, {"aud": "https://elsewhere.example/token"}, {"exp": 1}):
+        assertion = partner.assertion(**wrong)
+        found.add_assertion(assertion)
+        for _ in range(2):  # the second is a replay
+            answer = partner.ask_token(assertion)
+            if answer.status == 200:
+                token = answer.json()["access_token"]
+                found.add("token", token)
+    basic = base64.b64encode(b"guard:" + guarded.read_bytes()).decode()
+    for path in ("/introspect", "/introspect?token=" + token):
+        partner.send("POST", serve.base_url + path, f"token={token}".encode(), {**partner.FORM, "Authorization": f"Basic {basic}"})
+    partner.export(token)
+    assert partner.ask("GET", "/Patient/$export?access_token=" + token).status in (400, 401)
+    serve.end()
+    said = serve.said().encode()
+    assert not found.find(said), f"{found.find(said)} in what serve said"
+    for path in t.dir.rglob("*"):
+        if path.is_file() and path.parent.name != "keys":
+            kinds = found.find(path.read_bytes())
+            assert not kinds, f"{kinds} in {path.relative_to(t.dir)}"
