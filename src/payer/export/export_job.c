@@ -120,7 +120,7 @@ static sb_status open_stores(sb_jobs *jobs, sb_error *err)
         SB_TRY(open_own(jobs, err));
     SB_TRY(sb_job_folders_open(jobs->state_dir, &jobs->folders, err));
     sb_job_folders_clean_gzip(&jobs->folders, jobs->options.data, sb_jobs_wall_s(jobs));
-    return sb_gzip_cache_new(&jobs->gzip, err);
+    return sb_gzip_cache_new(jobs->options.clock, &jobs->gzip, err);
 }
 
 static void warn_of_the_future(const sb_jobs *jobs)
@@ -175,6 +175,7 @@ void sb_jobs_free(sb_jobs *jobs)
     if (!jobs)
         return;
     sb_jobs_stop_threads(jobs);
+    sb_gzip_cache_free(jobs->gzip); /* before folders are taken away that it writes into */
     sb_jobs_drop_held(jobs, NULL);
     sb_pool_free(jobs->own_pool);
     if (jobs->lock_fd >= 0) { /* without the lock, the folders are not ours to remove */
@@ -183,7 +184,6 @@ void sb_jobs_free(sb_jobs *jobs)
         remove_own_database(jobs);
     }
     sb_fd_cleanup(&jobs->lock_fd);
-    sb_gzip_cache_free(jobs->gzip);
     sb_job_folders_cleanup(&jobs->folders);
     (void)pthread_cond_destroy(&jobs->beat);
     (void)pthread_cond_destroy(&jobs->wake);

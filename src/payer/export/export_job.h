@@ -139,6 +139,8 @@ sb_status sb_jobs_status(sb_jobs *jobs, const char *client_id, sb_str job_id, sb
 sb_status sb_jobs_manifest(sb_jobs *jobs, const char *client_id, sb_str job_id, unsigned page, const char *job_url,
                            sb_buf *out, sb_error *err);
 
+#define SB_JOB_FILE_GZIP_TAG "-gz\"" /* how the ETag of a compressed one ends */
+
 /* An open output file. `fd` stays readable whatever happens to the job. */
 typedef struct sb_job_file {
     int fd;             /* -1: none */
@@ -155,12 +157,15 @@ typedef struct sb_job_file {
     }
 void sb_job_file_cleanup(sb_job_file *file); /* closes; safe to repeat */
 
-/* Open an output or error file of a DONE job by the name the manifest gave it. With `gzip` the compressed form, which
- * is made at the first call (others who want it wait) and kept; small files come plain all the same. SB_E_NOT_FOUND
+/* Open an output or error file of a DONE job by the name the manifest gave it. With `gzip` the compressed form if
+ * it is there: the first call has it made, by a thread of its own, and nobody waits for it; small files stay plain. SB_E_NOT_FOUND
  * (404) also for a name that is not in the manifest; SB_E_IO (500). With open_files, `client_id` may be NULL: whoever
  * knows the job's id may read its files.                                                                    USE-02 */
 sb_status sb_jobs_file_open(sb_jobs *jobs, const char *client_id, sb_str job_id, sb_str name, bool gzip,
                             sb_job_file *out, sb_error *err);
+
+/* Until no file is being compressed: for tests. */
+void sb_jobs_wait_compressed(sb_jobs *jobs);
 
 /* May a token of these scopes read files of this type of the job? (NULL: files that tell of every type of it.) One that covers the type in full may; one with search
  * limits, when the export was limited as much: what is in the files was chosen by the limits of the token that asked for

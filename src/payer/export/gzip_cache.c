@@ -1,51 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gzip_cache.c - a list of what is being made, and a condition for those who wait for it. */
+/* gzip_cache.c - a short list of what is wanted, and the thread that makes it. */
 #include "payer/export/gzip_cache.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 #include <zlib.h>
 
 #include "base/file.h"
+#include "base/log.h"
 
 #define GZIP_LEVEL  1 /* claims shrink tenfold even so; each level above costs time for a few percent */
 #define CHUNK_BYTES ((size_t)128 * 1024)
 
-typedef struct making {
-    const char *path; /* of its maker's stack */
-    struct making *next;
-} making;
+typedef struct wanted {
+    int fd; /* of the source; ours */
+    char *path;
+    struct wanted *next;
+} wanted;
 
 struct sb_gzip_cache {
     pthread_mutex_t lock;
-    pthread_cond_t made;
-    making *makings;
+    pthread_cond_t work; /* for our thread */
+    pthread_cond_t idle; /* it has nothing left to do */
+    const sb_clock *clock;
+    wanted *queue, *current;
+    size_t queued;
+    bool has_failed;
+    int64_t failed_ns;
+    atomic_bool ending;
+    pthread_t thread;
+    bool has_thread;
 };
 
-sb_status sb_gzip_cache_new(sb_gzip_cache **out, sb_error *err)
+static void wanted_free(wanted *w)
 {
-    sb_gzip_cache *cache = calloc(1, sizeof(*cache));
-    if (!cache)
-        return sb_error_nomem(err);
-    if (pthread_mutex_init(&cache->lock, NULL) != 0 || pthread_cond_init(&cache->made, NULL) != 0) {
-        free(cache);
-        return sb_error_nomem(err);
-    }
-    *out = cache;
-    return SB_OK;
+    if (!w)
+        return;
+    sb_fd_cleanup(&w->fd);
+    free(w->path);
+    free(w);
 }
 
-void sb_gzip_cache_free(sb_gzip_cache *cache)
-{
-    if (!cache)
-        return;
-    (void)pthread_cond_destroy(&cache->made);
-    (void)pthread_mutex_destroy(&cache->lock);
-    free(cache);
-}
+/* Making one */
 
 typedef struct deflater {
     z_stream z;
@@ -75,13 +75,15 @@ static sb_status drain(deflater *d, int flush, int fd, const char *path, sb_erro
     return SB_OK;
 }
 
-static sb_status compress_file(int from, int to, const char *path, sb_error *err)
+static sb_status compress_file(const sb_gzip_cache *cache, int from, int to, const char *path, sb_error *err)
 {
     SB_AUTO(deflater) d = {.in = malloc(CHUNK_BYTES), .out = malloc(CHUNK_BYTES)};
     if (!d.in || !d.out || deflateInit2(&d.z, GZIP_LEVEL, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
         return sb_error_nomem(err); /* 16: gzip, with a header that holds neither time nor name */
     d.begun = true;
     for (off_t at = 0;;) {
+        if (atomic_load(&cache->ending))
+            return SB_E_INTERRUPTED;
         ssize_t n = pread(from, d.in, CHUNK_BYTES, at);
         if (n < 0 && errno == EINTR)
             continue;
@@ -97,62 +99,176 @@ static sb_status compress_file(int from, int to, const char *path, sb_error *err
 }
 
 /* Under another name until it is whole: whoever finds `path` finds all of it. */
-static sb_status make(int source_fd, const char *path, sb_error *err)
+static sb_status make(const sb_gzip_cache *cache, const wanted *w, sb_error *err)
 {
-    SB_AUTOFREE part = sb_printf("%s.XXXXXX", path); /* another process may be making the same */
+    SB_AUTOFREE part = sb_printf("%s.XXXXXX", w->path); /* another process may be making the same */
     if (!part)
         return sb_error_nomem(err);
     SB_AUTOFD fd = mkostemp(part, O_CLOEXEC); /* 0600 */
+    if (fd < 0 && errno == ENOENT)
+        return SB_E_NOT_FOUND; /* its folder is gone: the export was given up */
     if (fd < 0)
         return sb_error_errno(err, "a compressed file could not be created", part, errno);
-    sb_status status = compress_file(source_fd, fd, part, err);
-    if (status == SB_OK && rename(part, path) != 0)
-        status = sb_error_errno(err, "a compressed file could not be put in place", path, errno);
+    sb_status status = compress_file(cache, w->fd, fd, part, err);
+    if (status == SB_OK && rename(part, w->path) != 0)
+        status = errno == ENOENT ? SB_E_NOT_FOUND
+                                 : sb_error_errno(err, "a compressed file could not be put in place", w->path, errno);
     if (status != SB_OK)
         (void)unlink(part); /* nothing half-made stays */
     return status;
 }
 
-static bool is_being_made(const sb_gzip_cache *cache, const char *path)
+/* Under the lock, which is let go of meanwhile. */
+static void make_current(sb_gzip_cache *cache)
 {
-    for (const making *m = cache->makings; m; m = m->next) {
-        if (strcmp(m->path, path) == 0)
+    sb_error err = SB_ERROR_INIT;
+    (void)pthread_mutex_unlock(&cache->lock);
+    bool is_there = access(cache->current->path, F_OK) == 0; /* another process has made it */
+    sb_status status = is_there ? SB_OK : make(cache, cache->current, &err);
+    bool failed = status != SB_OK && status != SB_E_NOT_FOUND && status != SB_E_INTERRUPTED;
+    if (failed)
+        sb_log_warn("%s: %s", err.what, err.why);
+    (void)pthread_mutex_lock(&cache->lock);
+    cache->has_failed = failed;
+    cache->failed_ns = cache->clock->monotonic_ns(cache->clock->impl);
+    wanted_free(cache->current);
+    cache->current = NULL;
+}
+
+static void *work(void *impl)
+{
+    sb_gzip_cache *cache = impl;
+    (void)pthread_mutex_lock(&cache->lock);
+    while (!atomic_load(&cache->ending)) {
+        if (!cache->queue) {
+            (void)pthread_cond_broadcast(&cache->idle);
+            (void)pthread_cond_wait(&cache->work, &cache->lock);
+            continue;
+        }
+        cache->current = cache->queue;
+        cache->queue = cache->current->next;
+        cache->queued--;
+        make_current(cache);
+    }
+    (void)pthread_mutex_unlock(&cache->lock);
+    return NULL;
+}
+
+/* Asking */
+
+static bool is_wanted(const sb_gzip_cache *cache, const char *path)
+{
+    if (cache->current && strcmp(cache->current->path, path) == 0)
+        return true;
+    for (const wanted *w = cache->queue; w; w = w->next) {
+        if (strcmp(w->path, path) == 0)
             return true;
     }
     return false;
 }
 
-static void forget(sb_gzip_cache *cache, const making *done)
+static bool takes_more(const sb_gzip_cache *cache)
 {
-    for (making **at = &cache->makings; *at; at = &(*at)->next) {
-        if (*at == done) {
-            *at = done->next;
-            return;
-        }
-    }
+    int64_t now = cache->clock->monotonic_ns(cache->clock->impl);
+    return cache->queued < SB_GZIP_WANTED_MAX &&
+           !(cache->has_failed && now - cache->failed_ns < SB_GZIP_AGAIN_S * SB_NS_PER_S);
 }
 
-sb_status sb_gzip_cache_open(sb_gzip_cache *cache, int source_fd, const char *path, int *fd, sb_error *err)
+/* Without memory or a descriptor, it stays as it is. */
+static void want(sb_gzip_cache *cache, int source_fd, const char *path)
 {
-    sb_status status = SB_OK;
-    making mine = {path, NULL};
-    (void)pthread_mutex_lock(&cache->lock);
-    while (is_being_made(cache, path))
-        (void)pthread_cond_wait(&cache->made, &cache->lock);
-    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (*fd < 0) {
-        mine.next = cache->makings;
-        cache->makings = &mine;
-        (void)pthread_mutex_unlock(&cache->lock);
-        status = make(source_fd, path, err);
-        if (status == SB_OK)
-            *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (status == SB_OK && *fd < 0)
-            status = sb_error_errno(err, "a compressed file could not be opened", path, errno);
-        (void)pthread_mutex_lock(&cache->lock);
-        forget(cache, &mine);
-        (void)pthread_cond_broadcast(&cache->made);
+    wanted **last = &cache->queue, *w = calloc(1, sizeof(*w));
+    if (!w)
+        return;
+    w->fd = fcntl(source_fd, F_DUPFD_CLOEXEC, 0);
+    w->path = sb_str_dup(sb_str_from(path));
+    if (w->fd < 0 || !w->path) {
+        wanted_free(w);
+        return;
     }
+    while (*last)
+        last = &(*last)->next;
+    *last = w;
+    cache->queued++;
+    (void)pthread_cond_signal(&cache->work);
+}
+
+int sb_gzip_cache_open(sb_gzip_cache *cache, int source_fd, const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0 || errno != ENOENT)
+        return fd;
+    (void)pthread_mutex_lock(&cache->lock);
+    if (!is_wanted(cache, path) && takes_more(cache))
+        want(cache, source_fd, path);
     (void)pthread_mutex_unlock(&cache->lock);
-    return status;
+    return -1;
+}
+
+void sb_gzip_cache_wait(sb_gzip_cache *cache)
+{
+    (void)pthread_mutex_lock(&cache->lock);
+    while (cache->queue || cache->current)
+        (void)pthread_cond_wait(&cache->idle, &cache->lock);
+    (void)pthread_mutex_unlock(&cache->lock);
+}
+
+/* Beginning and end */
+
+static sb_status init_locks(sb_gzip_cache *cache, sb_error *err)
+{
+    if (pthread_mutex_init(&cache->lock, NULL) != 0)
+        return sb_error_nomem(err);
+    if (pthread_cond_init(&cache->work, NULL) != 0) {
+        (void)pthread_mutex_destroy(&cache->lock);
+        return sb_error_nomem(err);
+    }
+    if (pthread_cond_init(&cache->idle, NULL) != 0) {
+        (void)pthread_cond_destroy(&cache->work);
+        (void)pthread_mutex_destroy(&cache->lock);
+        return sb_error_nomem(err);
+    }
+    return SB_OK;
+}
+
+sb_status sb_gzip_cache_new(const sb_clock *clock, sb_gzip_cache **out, sb_error *err)
+{
+    sb_gzip_cache *bare = calloc(1, sizeof(*bare));
+    if (!bare)
+        return sb_error_nomem(err);
+    bare->clock = clock;
+    sb_status status = init_locks(bare, err);
+    if (status != SB_OK) {
+        free(bare);
+        return status;
+    }
+    SB_AUTOPTR(sb_gzip_cache) cache = bare;
+    cache->has_thread = pthread_create(&cache->thread, NULL, work, cache) == 0;
+    if (!cache->has_thread)
+        return sb_error_set(err, SB_E_IO, "exports cannot be served", "no thread could be made",
+                            "look at the limits of this machine (ulimit -u)");
+    *out = cache;
+    cache = NULL;
+    return SB_OK;
+}
+
+void sb_gzip_cache_free(sb_gzip_cache *cache)
+{
+    if (!cache)
+        return;
+    (void)pthread_mutex_lock(&cache->lock);
+    atomic_store(&cache->ending, true);
+    (void)pthread_cond_signal(&cache->work);
+    (void)pthread_mutex_unlock(&cache->lock);
+    if (cache->has_thread)
+        (void)pthread_join(cache->thread, NULL);
+    while (cache->queue) {
+        wanted *w = cache->queue;
+        cache->queue = w->next;
+        wanted_free(w);
+    }
+    (void)pthread_cond_destroy(&cache->idle);
+    (void)pthread_cond_destroy(&cache->work);
+    (void)pthread_mutex_destroy(&cache->lock);
+    free(cache);
 }

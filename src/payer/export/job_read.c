@@ -340,11 +340,11 @@ static sb_status hand_out(sb_jobs *jobs, opened *o, bool gzip, sb_job_file *out,
     struct stat st;
     if (fstat(o->fd, &st) != 0)
         return sb_error_errno(err, "an export file could not be examined", o->etag, errno);
-    gzip = gzip && st.st_size >= GZIP_MIN_BYTES;
+    int packed = gzip && st.st_size >= GZIP_MIN_BYTES ? sb_gzip_cache_open(jobs->gzip, o->fd, o->gzip_path) : -1;
+    gzip = packed >= 0;
     if (gzip) {
-        SB_AUTOFD plain = o->fd;
-        o->fd = -1;
-        SB_TRY(sb_gzip_cache_open(jobs->gzip, plain, o->gzip_path, &o->fd, err));
+        sb_fd_cleanup(&o->fd);
+        o->fd = packed;
         if (fstat(o->fd, &st) != 0)
             return sb_error_errno(err, "a compressed file could not be examined", o->etag, errno);
     }
@@ -355,9 +355,14 @@ static sb_status hand_out(sb_jobs *jobs, opened *o, bool gzip, sb_job_file *out,
                          .gzip = gzip,
                          .modified_s = o->modified_s,
                          .content_type = NDJSON_TYPE};
-    (void)snprintf(out->etag, sizeof(out->etag), "\"%s%s\"", o->etag, gzip ? "-gz" : "");
+    (void)snprintf(out->etag, sizeof(out->etag), "\"%s%s", o->etag, gzip ? SB_JOB_FILE_GZIP_TAG : "\"");
     o->fd = -1; /* the caller's now */
     return SB_OK;
+}
+
+void sb_jobs_wait_compressed(sb_jobs *jobs)
+{
+    sb_gzip_cache_wait(jobs->gzip);
 }
 
 sb_status sb_jobs_file_open(sb_jobs *jobs, const char *client_id, sb_str job_id, sb_str name, bool gzip,

@@ -113,6 +113,13 @@ static bool wants_gzip(sb_str value, const void *of)
     return sb_accept_coding(value, "gzip");
 }
 
+/* Goes on with a plain file: it gets the rest of that, though there is a compressed copy by now.             FILE-05 */
+static bool goes_on_plain(const sb_server_request *request)
+{
+    sb_str tag = sb_str_trim(sb_server_header_first(request, "If-Range"));
+    return tag.len > 0 && !sb_str_ends_with(tag, SB_STR_LIT(SB_JOB_FILE_GZIP_TAG));
+}
+
 /* "Coverage.000.ndjson" is of Coverages; "deleted.000.ndjson" names resources of every type, members among them; a file
  * of another shape holds none.                                                                              EXP-06 */
 static bool covers_file(sb_service *service, const sb_server_request *request, const sb_visit *visit, sb_str name)
@@ -156,7 +163,7 @@ void sb_route_job_file(sb_service *service, sb_server_request *request, sb_visit
     visit->audit = "export.file"; /* members' data leaves the house                                         PDEX-08 */
     (void)snprintf(visit->detail, sizeof(visit->detail), "%.*s",
                    sb_str_is_text(name) ? (int)SB_MIN(name.len, (size_t)SB_JOB_FILE_NAME_MAX) : 0, name.ptr);
-    bool gzip = sb_server_header_any(request, "Accept-Encoding", wants_gzip, NULL);
+    bool gzip = sb_server_header_any(request, "Accept-Encoding", wants_gzip, NULL) && !goes_on_plain(request);
     if (!visit->grant && sb_server_header_count(request, "Authorization") > 0) {
         visit->reason = "token_for_open_file"; /* as object stores do                                        USE-02 */
         sb_answer_outcome(answer, 400, "invalid", "this URL is its own authorization; send no token with it");

@@ -758,6 +758,10 @@ static void compressed_files_hold_the_same_bytes(void **state)
         sb_str name = SB_STR_LIT("ExplanationOfBenefit.000.ndjson");
         assert_ok(sb_jobs_file_open(f->jobs, "a", id, name, false, &plain, NULL));
         assert_ok(sb_jobs_file_open(f->jobs, "a", id, name, true, &packed, NULL));
+        assert_true(!packed.gzip && packed.size == plain.size && strcmp(packed.etag, plain.etag) == 0);
+        sb_job_file_cleanup(&packed);
+        sb_jobs_wait_compressed(f->jobs);
+        assert_ok(sb_jobs_file_open(f->jobs, "a", id, name, true, &packed, NULL));
         assert_ok(sb_jobs_file_open(f->jobs, "a", id, name, true, &again, NULL));
         assert_true(packed.gzip && !plain.gzip && packed.size < plain.size / 4);
         assert_string_not_equal(packed.etag, plain.etag);
@@ -787,7 +791,7 @@ static void *read_compressed(void *impl)
         sb_job_file file = SB_JOB_FILE_INIT;
         sb_status status =
             sb_jobs_file_open(r->f->jobs, "a", r->id, SB_STR_LIT("ExplanationOfBenefit.001.ndjson"), true, &file, NULL);
-        r->failures += status != SB_OK || !file.gzip || file.size < 1000;
+        r->failures += status != SB_OK || file.size < 1000;
         sb_job_file_cleanup(&file);
     }
     return NULL;
@@ -810,6 +814,7 @@ static void many_readers_share_one_compressed_copy(void **state)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
         assert_int_equal(readers[i].failures, 0);
     }
+    sb_jobs_wait_compressed(f->jobs);
     assert_int_equal(files_made(f), 1); /* the copy */
 }
 

@@ -237,7 +237,9 @@ static void a_cut_download_goes_on_where_it_was(void **state)
         SB_AUTO(reply) whole = REPLY_INIT;
         SB_AUTO(reply) rest = REPLY_INIT;
         SB_AUTO(sb_buf) joined = SB_BUF_INIT;
-        ask(f, "GET", url, coding, NULL, &whole);
+        do /* until there is a compressed copy */
+            ask(f, "GET", url, coding, NULL, &whole);
+        while (gzip && !strcasestr(sb_buf_cstr(&whole.head), "Content-Encoding: gzip"));
         assert_int_equal(strcasestr(sb_buf_cstr(&whole.head), "Content-Encoding: gzip") != NULL, gzip);
         const char *etag = strcasestr(sb_buf_cstr(&whole.head), "ETag: ") + strlen("ETag: ");
         SB_AUTOFREE more =
