@@ -13,9 +13,9 @@
 #include "payer/settings_database.h"
 #include "payer/settings_keys.h"
 
-#define TOKENS_MAX      4000000              /* live at once: at 300 s, 13000 a second; some 200 bytes each */
-#define USED_MAX        4000000              /* assertions that could still be used: the same reasoning */
-#define KEYS_WAITING    8                    /* half the threads at most: the rest serve those whose keys are here */
+#define TOKENS_MAX      4000000 /* live at once: at 300 s, 13000 a second; some 200 bytes each */
+#define USED_MAX        4000000 /* assertions that could still be used: the same reasoning */
+#define KEYS_WAITING    2       /* for hosts that may be slow on purpose: the rest serve whose keys are here */
 #define CERTIFICATE_MAX ((size_t)256 * 1024) /* a chain of a dozen certificates */
 
 /* The log */

@@ -21,7 +21,7 @@ typedef struct entry {
     int64_t renew_ns, fresh_ns, dead_ns; /* of the set */
     int64_t used_ns, tried_ns;
     bool tried, fetching, queued;
-    unsigned pins, waiting;
+    unsigned pins;
     sb_error err; /* of the last fetch; code SB_OK: it went well */
     struct entry *next, *next_queued;
 } entry;
@@ -31,8 +31,7 @@ struct sb_jwks_cache {
     const sb_clock *clock;
     unsigned waiting_max;
     pthread_mutex_t lock;
-    pthread_cond_t fetched; /* some fetch has ended */
-    pthread_cond_t work;    /* for our thread */
+    pthread_cond_t work; /* for our thread */
     entry *chains[CHAINS];
     size_t count;
     unsigned waiting;
@@ -182,7 +181,6 @@ static void fetch(sb_jwks_cache *cache, entry *e)
     else
         e->err = err;
     e->fetching = false;
-    (void)pthread_cond_broadcast(&cache->fetched);
 }
 
 /* Renewing before it is needed */
@@ -234,22 +232,21 @@ static sb_status too_many(sb_error *err)
                         "too many requests wait for key sets to be fetched", "come back later");
 }
 
-/* One fetch, by us or by who is at it. Of those who may wait, half may wait for one URL: a slow one leaves room for
- * others. */
+/* Whoever is at it is the only one: others of the same URL would hold up threads for as long as its host likes. */
 static sb_status wait_for_fetch(sb_jwks_cache *cache, entry *e, sb_error *err)
 {
-    if (cache->waiting >= cache->waiting_max || e->waiting > cache->waiting_max / 2)
+    if (e->fetching || cache->waiting >= cache->waiting_max)
         return too_many(err);
     cache->waiting++;
-    e->waiting++;
-    if (!e->fetching)
-        fetch(cache, e);
-    else
-        while (e->fetching)
-            (void)pthread_cond_wait(&cache->fetched, &cache->lock);
-    e->waiting--;
+    fetch(cache, e);
     cache->waiting--;
     return SB_OK;
+}
+
+/* Good enough for who cannot wait: as if the server could not be reached. */
+static bool would_do(const entry *e, sb_str kid, int64_t now)
+{
+    return e->set && now < e->dead_ns && sb_jwks_find(e->set->jwks, kid);
 }
 
 static bool suits(const entry *e, sb_str kid, int64_t now)
@@ -280,7 +277,7 @@ sb_status sb_jwks_cache_find(sb_jwks_cache *cache, const char *url, sb_str kid, 
         int64_t now = now_ns(cache);
         if (!suits(e, kid, now) && (e->fetching || may_try(e, now)))
             status = wait_for_fetch(cache, e, err);
-        if (status == SB_OK)
+        if (status == SB_OK || (status == SB_E_BUSY && would_do(e, kid, now)))
             status = give(cache, e, out, err);
         e->pins--;
     } else {
@@ -319,12 +316,7 @@ static sb_status init_locks(sb_jwks_cache *cache, sb_error *err)
 {
     if (pthread_mutex_init(&cache->lock, NULL) != 0)
         return sb_error_nomem(err);
-    if (sb_cond_init(&cache->fetched) != 0) {
-        (void)pthread_mutex_destroy(&cache->lock);
-        return sb_error_nomem(err);
-    }
     if (sb_cond_init(&cache->work) != 0) {
-        (void)pthread_cond_destroy(&cache->fetched);
         (void)pthread_mutex_destroy(&cache->lock);
         return sb_error_nomem(err);
     }
@@ -372,7 +364,6 @@ void sb_jwks_cache_free(sb_jwks_cache *cache)
             entry_free(e);
         }
     }
-    (void)pthread_cond_destroy(&cache->fetched);
     (void)pthread_cond_destroy(&cache->work);
     (void)pthread_mutex_destroy(&cache->lock);
     free(cache);

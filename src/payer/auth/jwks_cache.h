@@ -2,8 +2,9 @@
 /* jwks_cache.h - key sets that clients registered by URL: fetched when they are needed, kept as long as their server says
  * and we allow, fetched again before that ends and once more for a kid that is not known yet.                AUTH-08
  *
- * No fetch is made under a lock. Of many who need one URL at once, one fetches and the others wait for it; how many may
- * wait at all is bounded, for they hold up threads of the server. A stranger who makes us fetch a client's set again and
+ * No fetch is made under a lock. Of many who need one URL at once, one fetches; the others have the set that was there
+ * before, if it has their key, or are told to come back. How many may fetch at all is bounded, for they hold up threads of
+ * the server. A stranger who makes us fetch a client's set again and
  * again (which he may do once in SB_JWKS_AGAIN_S) keeps it fresh, and locks nobody out. Any thread. */
 #ifndef SB_PAYER_JWKS_CACHE_H
 #define SB_PAYER_JWKS_CACHE_H
@@ -46,14 +47,14 @@ typedef struct sb_jwks_fetcher {
 
 typedef struct sb_jwks_cache sb_jwks_cache;
 
-/* `clock` is borrowed. At most `waiting_max` callers wait for fetches at once. Has a thread of its own. */
+/* `clock` is borrowed. At most `waiting_max` callers fetch at once, each another URL. Has a thread of its own. */
 sb_status sb_jwks_cache_new(const sb_jwks_fetcher *fetcher, const sb_clock *clock, unsigned waiting_max,
                             sb_jwks_cache **out, sb_error *err);
 void sb_jwks_cache_free(sb_jwks_cache *cache); /* NULL is fine */
 SB_DEFINE_FREEP(sb_jwks_cache)
 
 /* The set of this URL, fetched again (within the limit) when it is too old or has no key `kid`; that it has one then is
- * for the caller to see. SB_E_BUSY: too many wait. Else the error of the fetch, or SB_E_INVALID: what is there is no
+ * for the caller to see. SB_E_BUSY: it is being fetched, or too many are. Else the error of the fetch, or SB_E_INVALID: what is there is no
  * usable set; `err` says what is wrong with it, for the client's engineer. */
 sb_status sb_jwks_cache_find(sb_jwks_cache *cache, const char *url, sb_str kid, sb_keyset **out, sb_error *err);
 /* Fetch it now, unless that was just done: who registers learns on the spot what is wrong. As above. */

@@ -7,7 +7,8 @@
 
 #define URL     "https://client.example/jwks"
 #define OTHER   "https://slow.example/jwks"
-#define WAITING 4
+#define SLOW    "https://slow2.example/jwks"
+#define WAITING 2
 
 typedef struct fixture {
     fake_clock clock;
@@ -22,7 +23,7 @@ typedef struct fixture {
     atomic_uint fetches, inside, busy;
 } fixture;
 
-/* The web: holds fetches up while it is closed, but for OTHER's neighbours. */
+/* The web: holds fetches of slow hosts up while it is closed. */
 static sb_status web(void *impl, const char *url, sb_jwks_answer *out, sb_error *err)
 {
     fixture *f = impl;
@@ -30,7 +31,7 @@ static sb_status web(void *impl, const char *url, sb_jwks_answer *out, sb_error 
     (void)atomic_fetch_add(&f->fetches, 1);
     (void)atomic_fetch_add(&f->inside, 1);
     (void)pthread_mutex_lock(&f->lock);
-    while (f->closed && strcmp(url, OTHER) == 0)
+    while (f->closed && strncmp(url, "https://slow", 12) == 0)
         (void)pthread_cond_wait(&f->opened, &f->lock);
     const sb_key *served = f->served;
     const char *text = f->text;
@@ -224,6 +225,11 @@ static void *ask_slow(void *impl)
     return (void *)(uintptr_t)(status + 1); /* never NULL */
 }
 
+static void *ask_slow_too(void *impl)
+{
+    return (void *)(uintptr_t)(find(impl, SLOW, "old", NULL) + 1);
+}
+
 static sb_status joined(pthread_t thread)
 {
     void *got = NULL;
@@ -231,34 +237,53 @@ static sb_status joined(pthread_t thread)
     return (sb_status)((uintptr_t)got - 1);
 }
 
-static void many_ask_one_fetches_and_others_go_on(void **state)
+static void one_fetches_and_others_of_the_same_url_are_told_to_come_back(void **state)
 {
     fixture *f = *state;
-    pthread_t first, second;
+    sb_error err = SB_ERROR_INIT;
+    pthread_t first;
     close_web(f, true);
     assert_int_equal(pthread_create(&first, NULL, ask_slow, f), 0);
     assert_true(eventually(f->inside == 1));
-    assert_int_equal(pthread_create(&second, NULL, ask_slow, f), 0);
-    assert_true(has_key(f, "old")); /* of the other URL, meanwhile */
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(find(f, OTHER, "old", &err), SB_E_BUSY); /* at once: the web is closed */
+    assert_true(has_key(f, "old"));                               /* of another URL, meanwhile */
     close_web(f, false);
     assert_ok(joined(first));
-    assert_ok(joined(second));
+    assert_ok(find(f, OTHER, "old", NULL));
     assert_int_equal(f->fetches, 2);
 }
 
-static void a_slow_url_leaves_room_for_others(void **state)
+static void slow_hosts_hold_up_no_more_than_may_wait(void **state)
 {
     fixture *f = *state;
-    pthread_t threads[WAITING * 2];
-    close_web(f, true);
-    for (size_t i = 0; i < SB_ARRAY_LEN(threads); i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, ask_slow, f), 0);
-    assert_true(eventually(f->busy == SB_ARRAY_LEN(threads) - WAITING / 2 - 1));
+    pthread_t first, second;
     assert_true(has_key(f, "old"));
+    close_web(f, true);
+    assert_int_equal(pthread_create(&first, NULL, ask_slow, f), 0);
+    assert_int_equal(pthread_create(&second, NULL, ask_slow_too, f), 0);
+    assert_true(eventually(f->inside == WAITING));
+    assert_int_equal(find(f, "https://slow3.example/jwks", "old", NULL), SB_E_BUSY);
+    assert_int_equal(find(f, "https://another.example/jwks", "old", NULL), SB_E_BUSY);
+    fake_advance_s(&f->clock, SB_JWKS_FRESH_DEFAULT_S);
+    assert_int_equal(find(f, URL, "new", NULL), SB_E_BUSY);
+    assert_true(has_key(f, "old")); /* it should be fetched again, and does until it can be */
     close_web(f, false);
-    for (size_t i = 0; i < SB_ARRAY_LEN(threads); i++)
-        (void)joined(threads[i]);
-    assert_int_equal(f->busy, SB_ARRAY_LEN(threads) - WAITING / 2 - 1);
+    assert_ok(joined(first));
+    assert_ok(joined(second));
+    assert_ok(find(f, "https://another.example/jwks", "old", NULL));
+}
+
+static void a_url_that_failed_is_left_alone_for_a_while(void **state)
+{
+    fixture *f = *state;
+    serve(f, NULL, NULL);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(find(f, URL, "old", NULL), SB_E_NETWORK);
+    assert_int_equal(f->fetches, 1);
+    fake_advance_s(&f->clock, SB_JWKS_AGAIN_S);
+    assert_int_equal(find(f, URL, "old", NULL), SB_E_NETWORK);
+    assert_int_equal(f->fetches, 2);
 }
 
 static void more_urls_than_are_kept_throw_the_oldest_out(void **state)
@@ -288,8 +313,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_server_that_is_down_is_forgiven_for_an_hour, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_key_set_is_told_and_not_asked_for_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_checks_is_told_of_now_not_of_before, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(many_ask_one_fetches_and_others_go_on, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_slow_url_leaves_room_for_others, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_fetches_and_others_of_the_same_url_are_told_to_come_back, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(slow_hosts_hold_up_no_more_than_may_wait, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_url_that_failed_is_left_alone_for_a_while, set_up, tear_down),
         cmocka_unit_test_setup_teardown(more_urls_than_are_kept_throw_the_oldest_out, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
