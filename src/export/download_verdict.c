@@ -420,7 +420,7 @@ void sb_transfer_judge(sb_transfer *t, CURLcode rc)
         err = t->err;
         sb_transfer_failed(t, t->status, &err);
     } else if (rc != CURLE_OK) {
-        sb_status failed = sb_http_curl_error(rc, t->detail, t->url.text, &err);
+        sb_status failed = sb_http_explain(rc, t->detail, t->url.text, &t->tls, &err);
         if (is_lasting(rc))
             t->tries = t->worker->download->tuning.tries_max;
         sb_transfer_failed(t, failed, &err);

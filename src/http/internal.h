@@ -20,7 +20,4 @@ void sb_http_slot_put(sb_http *http, sb_http_slot *slot);
 
 bool sb_http_cancelled(const sb_http *http);
 
-/* sb_http_curl_error() with what the handshake showed; `note` may be NULL. */
-sb_status sb_http_explain(CURLcode code, const char *detail, const char *url, const sb_tls_note *note, sb_error *err);
-
 #endif

@@ -21,6 +21,8 @@ sb_status sb_tls_check_files(const char *ca_file, const char *cert, const char *
 
 /* Have `easy`'s handshakes write into `note`, which must outlive the handle and its connections. */
 void sb_tls_watch(CURL *easy, sb_tls_note *note);
+/* sb_http_curl_error() with what the handshake showed; `note` may be NULL. */
+sb_status sb_http_explain(CURLcode code, const char *detail, const char *url, const sb_tls_note *note, sb_error *err);
 
 /* Has the peer said by TLS that it sends no more? Without that a connection's end may be anybody's doing. To be asked
  * while the transfer has its connection, as in a progress callback; false without TLS. */

@@ -32,9 +32,11 @@ class Fault:
         assert words or not set(codes) - {0}, f"{name}: how is a person to tell?"
         self.name, self.stage, self._act, self.codes, self.bears = name, stage, act, set(codes), bears
         self.words, self.times, self.after, self.path = words, times, set(after), path
-        self.fired, self.now, self.set_up, self.fit = 0, 0, None, None
+        self.fired, self.now, self.set_up, self.fit, self.begin, self.heal = 0, 0, None, None, None, None
         # fired: ever; now: in the program's run that is under way, or was the last
         # set_up(payer): what it changes before anything begins; fit(payer): what it bears there
+        # begin(payer), heal(payer): when it comes to stand before the payer, and when it goes
+        self.unseen = False  # befalls every run, before anybody could count it
 
     def wants(self, stage, where):
         """`where`: a request; or of stage "connect" a host."""

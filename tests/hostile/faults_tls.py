@@ -2,8 +2,11 @@
 """What can be wrong before the first byte of HTTP: certificates, handshakes, ports that speak something else."""
 import ssl
 import struct
+import threading
+import time
 
 from faults import ALWAYS, RESET, SILENCE, Fault
+from hosts import PATIENCE_S
 
 # context: the words by which a person can tell
 CONTEXTS = {"expired": "certificate has expired", "stranger": "unknown CA", "another host": "is for another host",
@@ -77,4 +80,49 @@ def broken_record(rng):
     return make(rng, "a forged record", f"decrypt|bad record|{RESET}", act)
 
 
-CATALOGUE = (certificate, certificate, other_protocol, broken_handshake, broken_record)
+def refusing(rng):
+    """Nobody listens at the payer, from the beginning on."""
+    def begin(payer):
+        payer.payer.refuse()
+        if payer.jobs:
+            fault.codes.add(0)  # what is left to do may be at the file server alone, but for the clean-up
+    fault = Fault("the payer refuses connections", "connect", lambda payer, wire, request: None, {5}, 0, "connecting: ",
+                  path="^nobody$")
+    fault.begin, fault.heal, fault.unseen = begin, lambda payer: payer.payer.listen(), True
+    return fault
+
+
+def gone_after_kickoff(rng):
+    """It answers the kick-off, and from then on refuses connections: for a while, or for ever."""
+    seconds = rng.choice([2, 20, 100, None])
+    healed = threading.Event()
+
+    def listen_again(payer):
+        if not healed.is_set():
+            healed.set()
+            payer.payer.listen()
+
+    def later(payer, since):
+        give_up = time.monotonic() + PATIENCE_S
+        while not healed.is_set() and time.monotonic() < give_up:
+            if payer.page.skipped_s() >= since + seconds:
+                listen_again(payer)
+            time.sleep(0.001)  # not for a condition of ours: the other side's clock is what is waited for
+
+    def act(payer, wire, request):
+        reply = payer.usual(request)
+        healed.clear()
+        payer.payer.spare(wire)
+        payer.payer.refuse()
+        if seconds:
+            threading.Thread(target=later, args=(payer, payer.page.skipped_s()), daemon=True).start()
+        wire.send(b"".join(reply.encoded()))
+        wire.end()
+    healed.set()
+    fault = Fault(f"gone after the kick-off, for {seconds or 'ever'}", "kickoff", act, {0, 5} if seconds else {5}, 0,
+                  "connecting: ", 1)
+    fault.heal = listen_again
+    return fault
+
+
+CATALOGUE = (refusing, gone_after_kickoff, certificate, certificate, other_protocol, broken_handshake, broken_record)

@@ -72,7 +72,7 @@ class AManifestOf200000Files(Heavy):
             if self.stop.fired == 1:
                 self.process.send_signal(signal.SIGINT)
             wire.stall()
-        self.stop = Fault("stop", "file", stop, {7})
+        self.stop = Fault("stop", "file", stop, {7}, words="interrupted")
         return Fault("a manifest of 200,000 files", "manifest", act, {0})
 
     def compose(self, anew=True):
@@ -95,10 +95,25 @@ class ALineOf256MB(Heavy):
                 wire.send(PIECE)
             wire.send(tail)
             wire.end()
-        return Fault("a line of 257 MB", "file", act, {6}, path="/0$")
+        return Fault("a line of 257 MB", "file", act, {6}, words="longer than", path="/0$")
 
     def check(self, result):
         expect("bad line" in result.err or "resources" in result.err, "it does not tell of the line")
+
+
+class ALineOfTheLimit(Heavy):
+    """SB_NDJSON_DEFAULT_MAX_LINE to the byte, and good."""
+
+    def fault(self):
+        head, tail = b'{"resourceType":"Patient","id":"x","a":"', b'"}'
+        content = head + b"x" * (256 * MB - len(head) - len(tail)) + tail + b"\n"
+        self.payer.files[0], self.payer.kept[0] = ("Patient", content), content
+
+        def act(_payer, wire, _request):
+            wire.send(b"HTTP/1.1 200 x\r\nContent-Length: %d\r\n\r\n" % len(content))
+            wire.send(content)
+            wire.end()
+        return Fault("a line as long as it may be", "file", act, {0}, path="/0$")
 
 
 class AGzipBomb(Heavy):
@@ -112,14 +127,14 @@ class AGzipBomb(Heavy):
             reply = payer.usual(request).set("Content-Encoding", "gzip")
             reply.body = bomb
             return reply
-        return Fault("a gzip bomb", "file", act, {4, 6}, path="/0$")
+        return Fault("a gzip bomb", "file", act, {4, 6}, words="gzip|compress", path="/0$")
 
     def check(self, result):
         log = (self.dir / "out/log.ndjson").read_text()
         expect("gzip" in log or "compress" in log, "it does not tell of the bomb")
 
 
-ALL = (AManifestOfAGigabyte, AManifestOf200000Files, ALineOf256MB, AGzipBomb)
+ALL = (AManifestOfAGigabyte, AManifestOf200000Files, ALineOf256MB, ALineOfTheLimit, AGzipBomb)
 
 
 def play(tools, folder, keep):

@@ -201,21 +201,39 @@ class Host:
         self.requests = []
         self.lock = threading.Lock()
         self.on_connect = None  # function(wire): before TLS; may take the connection over
-        self.socket = socket.socket()
-        self.socket.bind(("127.0.0.1", 0))
-        self.socket.listen(64)
+        self.open, self.port = set(), 0
+        self.socket = self._bound()
         self.port = self.socket.getsockname()[1]
-        self.open = set()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.listen()
+
+    def _bound(self):
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(("127.0.0.1", self.port))
+        return sock
+
+    def listen(self):
+        self.socket.listen(64)
+        threading.Thread(target=self._accept, args=(self.socket,), daemon=True).start()
+
+    def spare(self, wire):
+        """It is not ended by refuse() or close()."""
+        with self.lock:
+            self.open.discard(wire)
+
+    def refuse(self):
+        """Whoever comes, until listen(); the port stays ours. Connections that are open end."""
+        self.close()
+        self.socket = self._bound()
 
     @property
     def origin(self):
         return f"{'https' if self.context else 'http'}://127.0.0.1:{self.port}"
 
-    def _accept(self):
+    def _accept(self, listener):
         while True:
             try:
-                sock, _ = self.socket.accept()
+                sock, _ = listener.accept()
             except OSError:
                 return
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()

@@ -24,7 +24,10 @@ CATALOGUES = (faults.CATALOGUE, faults_answers.CATALOGUE, faults_export.CATALOGU
 LOGGED = ("file",)       # stages whose failures are events of log.ndjson even when the next try goes well
 UNDISTURBED = 6          # runs that nothing happens to: with gzip and without, of one page and of more
 DRAWS = 500              # of each kind of fault, to see the words of all its kinds
-OURS = {"out", "state", "page", "stdout", "stderr"}  # what may be in a scenario's folder
+OURS = {"out", "state", "run", "page", "stdout", "stderr"}  # what may be in a scenario's folder
+KEEPS = ("out", "state", "run")  # where the program may write
+# What runs share a token by: that is what it is for; it is read by its owner alone, and never holds an assertion.
+TOKEN_CACHE = re.compile(r"run/smartbulk/token-[0-9a-f]{64}\.(json|lock)")
 IN_OUT = re.compile(r"[A-Za-z]+\.\d{3,}\.ndjson|manifest(\.\d{3})?\.json|log\.ndjson|\.smartbulk|rejected|error|deleted")
 FAILURE_CODES = {1, 2, 3, 4, 5, 6, 7}
 
@@ -75,15 +78,25 @@ class Scenario:
 
     def befall(self, chosen):
         """These stand before the payer from now on; all that ever did are remembered."""
+        for fault in self.payer.faults:
+            if fault.heal:
+                fault.heal(self.payer)
         self.faults, self.payer.faults = self.faults + chosen, list(chosen)
+        for fault in chosen:
+            if fault.begin:
+                fault.begin(self.payer)
 
     def program(self, *args):
-        state = self.dir / "state"
+        state, run = self.dir / "state", self.dir / "run"
         env = {"PATH": os.environ["PATH"], "HOME": str(self.dir), "XDG_STATE_HOME": str(state), "LC_ALL": "C.UTF-8",
-               **{n: v for n, v in os.environ.items() if n.endswith("SAN_OPTIONS")}, "XDG_RUNTIME_DIR": str(state), "LD_PRELOAD": self.tools.preload, "FAST_TIME": str(self.page.path)}
+               **{n: v for n, v in os.environ.items() if n.endswith("SAN_OPTIONS")}, "XDG_RUNTIME_DIR": str(run), "LD_PRELOAD": self.tools.preload, "FAST_TIME": str(self.page.path)}
         state.mkdir(exist_ok=True, mode=0o700)
+        run.mkdir(exist_ok=True, mode=0o700)
         for fault in self.faults:
             fault.now = 0
+        for fault in self.payer.faults:
+            if fault.unseen:
+                fault.note()
         logged = causes.size_of(self.log)
         self.page.begin()
         with open(self.dir / "stdout", "w+b") as out, open(self.dir / "stderr", "w+b") as err:
@@ -114,7 +127,7 @@ class Scenario:
         self.check_code(result)
         if result.code == 0:
             return True
-        self.payer.faults = []
+        self.befall([])
         result = self.program(*args)
         expect(result.code == 0, f"exit {result.code} for a token when all is well again")
         return False
@@ -253,10 +266,13 @@ class Scenario:
         secrets = [s.encode() for s in (*payer.tokens, *payer.assertions) if len(s) > 8]
         words = "".join(r.err if name == "token" else r.out + r.err for name, r in self.runs).encode()
         expect(not any(s in words for s in secrets), "a secret was printed")
-        for path in (self.dir / "out").rglob("*"):
-            if path.is_file():
+        for path in (p for name in KEEPS for p in (self.dir / name).rglob("*")):
+            if path.is_file() and not TOKEN_CACHE.fullmatch(str(path.relative_to(self.dir))):
                 content = path.read_bytes()
-                expect(not any(s in content for s in secrets), f"a secret is in {path.name}")
+                expect(not any(s in content for s in secrets), f"a secret is in {path}")
+            elif path.is_file():
+                expect(path.stat().st_mode & 0o777 == 0o600, f"others may read {path}")
+                expect(not any(a.encode() in path.read_bytes() for a in payer.assertions), f"an assertion is in {path}")
         for request in payer.requests():
             self.check_request(request, secrets)
 
