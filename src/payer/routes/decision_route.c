@@ -16,8 +16,6 @@
 
 #define BASE_DEFAULT "/fhir"
 
-#define PREFIX "/authorize-request"
-
 /* The request that is asked about. */
 typedef struct question {
     char *method;
@@ -47,9 +45,9 @@ static bool read_question(const sb_server_request *request, question *q)
     if (behind) {
         uri = sb_str_from(request->raw_target);
         method = sb_str_from(request->method);
-        if (!sb_str_starts_with(uri, SB_STR_LIT(PREFIX)))
+        if (!sb_str_starts_with(uri, SB_STR_LIT(SB_DECISION_PATH)))
             return false;
-        uri = (sb_str){uri.ptr + strlen(PREFIX), uri.len - strlen(PREFIX)};
+        uri = (sb_str){uri.ptr + strlen(SB_DECISION_PATH), uri.len - strlen(SB_DECISION_PATH)};
     }
     if (sb_server_header_count(request, "X-FHIR-Base") == 0)
         base = SB_STR_LIT(BASE_DEFAULT);

@@ -139,6 +139,18 @@ static void on_refuse(void *impl, sb_server_request *request, const char *why, s
         audit(impl, request, visit, answer);
 }
 
+/* The path for the log. Queries name members; and so does the path of a request that a proxy asks about (Envoy puts it behind
+ * our own), whose route alone is told. */
+static sb_str shown_path(const sb_server_request *request, const sb_visit *visit)
+{
+    sb_str raw = sb_str_from(request->raw_target), path = SB_STR_NULL;
+    bool asked = visit && visit->route && visit->route->run == sb_route_decision;
+    if (asked || sb_str_starts_with(raw, SB_STR_LIT(SB_DECISION_PATH)))
+        return SB_STR_LIT(SB_DECISION_PATH);
+    (void)sb_str_split(&raw, '?', &path);
+    return path;
+}
+
 static void on_answered(void *impl, const sb_server_request *request, unsigned status, uint64_t bytes, int64_t took_ns)
 {
     sb_service *service = impl;
@@ -149,10 +161,8 @@ static void on_answered(void *impl, const sb_server_request *request, unsigned s
                       visit ? visit->reason : NULL);
     if (!service->o.on_event)
         return;
-    sb_str raw = sb_str_from(request->raw_target), path = SB_STR_NULL;
-    (void)sb_str_split(&raw, '?', &path); /* queries name members */
     sb_service_event event = {.method = request->method,
-                              .path = path,
+                              .path = shown_path(request, visit),
                               .peer = request->peer,
                               .status = status,
                               .bytes = bytes,

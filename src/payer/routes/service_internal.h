@@ -11,7 +11,8 @@
 #include "payer/routes/route_match.h"
 #include "payer/routes/service.h"
 
-#define SB_PAGE_ROOT "portal"
+#define SB_PAGE_ROOT     "portal"
+#define SB_DECISION_PATH "/authorize-request" /* and behind it, from Envoy, the path that it asks about */
 
 struct sb_service {
     sb_service_options o;
