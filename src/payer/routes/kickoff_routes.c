@@ -26,16 +26,23 @@ static bool prefers_lenient(sb_str value, const void *of)
     return sb_prefer_has(value, "handling", "lenient");
 }
 
-static bool check_headers(const sb_server_request *request, sb_answer *answer)
+/* What is wrong with the request as such, before anything is read of what it asks for. */
+static bool refuse_form(sb_visit *visit, sb_answer *answer, unsigned status, const char *reason, const char *why)
 {
-    if (!sb_server_header_any(request, "Prefer", prefers_async, NULL)) {
-        sb_answer_outcome(answer, 400, "invalid", "an export is asynchronous: send Prefer: respond-async"); /* EXP-05 */
-        return false;
-    }
-    if (sb_server_header_count(request, "Accept") > 0 && !sb_server_header_any(request, "Accept", accepts, NULL)) {
-        sb_answer_outcome(answer, 406, "not-supported", "the answer is application/fhir+json; let Accept have it");
-        return false;
-    }
+    visit->reason = reason;
+    visit->audit = "export.refused";
+    sb_answer_outcome(answer, status, status == 400 ? "invalid" : "not-supported", why);
+    return false;
+}
+
+static bool check_headers(const sb_server_request *request, sb_visit *visit, sb_answer *answer)
+{
+    if (!sb_server_header_any(request, "Prefer", prefers_async, NULL))
+        return refuse_form(visit, answer, 400, "prefer_missing",
+                           "an export is asynchronous: send Prefer: respond-async"); /* EXP-05 */
+    if (sb_server_header_count(request, "Accept") > 0 && !sb_server_header_any(request, "Accept", accepts, NULL))
+        return refuse_form(visit, answer, 406, "accept_not_offered",
+                           "the answer is application/fhir+json; let Accept have it");
     return true;
 }
 
@@ -80,9 +87,33 @@ static bool has_no_roster(const sb_error *err)
     return err->http_status == 403 && err->code == SB_E_NOT_FOUND;
 }
 
+/* By the parameter that was found wrong, which is the first word of what is said about it; the texts are ours. */
+static const char *reason_of_parameter(const sb_error *err)
+{
+    static const struct {
+        const char *parameter, *reason;
+    } reasons[] = {{"_type ", "type_unknown"},
+                   {"_typeFilter ", "filter_invalid"},
+                   {"_since ", "since_invalid"},
+                   {"_until ", "until_invalid"},
+                   {"_elements ", "elements_invalid"},
+                   {"_outputFormat ", "output_format_not_offered"},
+                   {"patient ", "patient_invalid"},
+                   {"exportType ", "export_type_invalid"},
+                   {"allowPartialManifests ", "partial_manifests_invalid"},
+                   {"parameter ", "parameter_unknown"}};
+    for (size_t i = 0; i < SB_ARRAY_LEN(reasons); i++) {
+        if (sb_str_starts_with(sb_str_from(err->why), sb_str_from(reasons[i].parameter)))
+            return reasons[i].reason;
+    }
+    return "parameters_malformed";
+}
+
 static const char *reason_of(const sb_error *err)
 {
     switch (err->http_status) {
+    case 400:
+        return reason_of_parameter(err);
     case 403:
         return has_no_roster(err) ? "roster_missing" : "scope_insufficient";
     case 404:
@@ -92,7 +123,7 @@ static const char *reason_of(const sb_error *err)
     case 503:
         return "server_full";
     default:
-        return "kickoff_refused";
+        return sb_refusal_name(SB_REFUSAL_INTERNAL);
     }
 }
 
@@ -141,11 +172,11 @@ void sb_route_kickoff_get(sb_service *service, sb_server_request *request, sb_vi
     sb_error err = SB_ERROR_INIT;
     SB_AUTO(sb_kickoff) kickoff = SB_KICKOFF_INIT;
     if (strcmp(request->method, "HEAD") == 0) { /* it would start an export */
-        sb_answer_outcome(answer, 405, "not-supported", "this method is not offered here");
+        (void)refuse_form(visit, answer, 405, "method_not_offered", "this method is not offered here");
         sb_answer_header(answer, "Allow", "GET, POST");
         return;
     }
-    if (!check_headers(request, answer))
+    if (!check_headers(request, visit, answer))
         return;
     if (sb_kickoff_from_query(&request->target.query, &kickoff, &err) != SB_OK)
         refuse(visit, &err, 0, answer);
@@ -159,18 +190,20 @@ void sb_route_kickoff_post(sb_service *service, sb_server_request *request, sb_v
     SB_AUTO(sb_kickoff) kickoff = SB_KICKOFF_INIT;
     SB_AUTOJSON document = NULL;
     sb_str type = sb_server_header_first(request, "Content-Type");
-    if (!check_headers(request, answer))
+    if (!check_headers(request, visit, answer))
         return;
     if (!sb_content_type_is(type, SB_FHIR_JSON) && !sb_content_type_is(type, SB_JSON)) {
-        sb_answer_outcome(answer, 415, "not-supported", "a POST has a Parameters resource as application/fhir+json");
+        (void)refuse_form(visit, answer, 415, sb_refusal_name(SB_REFUSAL_CONTENT_TYPE),
+                          "a POST has a Parameters resource as application/fhir+json");
         return;
     }
     if (request->target.query_text) {
-        sb_answer_outcome(answer, 400, "invalid", "a POST has its parameters in the body, none in the URL");
+        (void)refuse_form(visit, answer, 400, sb_refusal_name(SB_REFUSAL_IN_URL),
+                          "a POST has its parameters in the body, none in the URL");
         return;
     }
     if (sb_parameters_parse(request->body, &document, &err) != SB_OK) {
-        sb_answer_outcome(answer, 400, "invalid", err.why);
+        (void)refuse_form(visit, answer, 400, "parameters_malformed", err.why);
         return;
     }
     kickoff.davinci = sb_target_at(&request->target, 3, "$davinci-data-export"); /* PDEX-02 */

@@ -37,8 +37,8 @@ typedef struct fixture {
     bool from_proxy;  /* the connection is a trusted proxy's */
     sb_key *rsa, *other;
     forge forge; /* of client-1 */
-    char reason[64], client[SB_CLIENT_ID_MAX + 1];
-    pthread_mutex_t lock; /* of the two above */
+    char reason[64], client[SB_CLIENT_ID_MAX + 1], path[256];
+    pthread_mutex_t lock; /* of the three above */
 } fixture;
 
 static void fixture_event(void *impl, const sb_service_event *event)
@@ -47,6 +47,7 @@ static void fixture_event(void *impl, const sb_service_event *event)
     (void)pthread_mutex_lock(&f->lock);
     (void)snprintf(f->reason, sizeof(f->reason), "%s", event->reason);
     (void)snprintf(f->client, sizeof(f->client), "%s", event->client);
+    (void)snprintf(f->path, sizeof(f->path), "%.*s", (int)event->path.len, event->path.ptr);
     (void)pthread_mutex_unlock(&f->lock);
 }
 

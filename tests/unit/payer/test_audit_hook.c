@@ -125,6 +125,67 @@ static void an_export_is_told_with_its_group_and_what_it_was_refused_for(void **
     assert_member(started, "client", "client-1");
 }
 
+/* `body` NULL: a GET. */
+static void expect_refused(audited *a, const char *headers, const char *target, const char *body, const char *reason)
+{
+    SB_AUTO(reply) r = REPLY_INIT;
+    send_to(a->f, body ? "POST" : "GET", target, headers, sb_str_from(body ? body : ""), &r);
+    assert_true(r.status >= 400 && r.status < 500);
+    SB_AUTOJSON e = event(a, 0);
+    assert_member(e, "event", "export.refused");
+    assert_member(e, "client", "client-1");
+    if (strcmp(sb_json_str(e, "reason"), reason) != 0)
+        fail_msg("%s: '%s', not '%s'", target, sb_json_str(e, "reason"), reason);
+}
+
+static void each_refusal_of_a_kick_off_has_its_own_reason(void **state)
+{
+    audited *a = *state;
+    static const char *const queries[][2] = {
+        {"_type=Nothing", "type_unknown"},
+        {"_typeFilter=Patient%3Fx=y", "filter_invalid"},
+        {"_since=now", "since_invalid"},
+        {"_since=2024-01-01T00:00:00Z&_since=2024-01-01T00:00:00Z", "since_invalid"},
+        {"_until=now", "until_invalid"},
+        {"_elements=%3F", "elements_invalid"},
+        {"_outputFormat=text/csv", "output_format_not_offered"},
+        {"patient=Patient/1", "patient_invalid"},
+        {"allowPartialManifests=maybe", "partial_manifests_invalid"},
+        {"whatever=1", "parameter_unknown"},
+        {"_type=%ff", "parameters_malformed"},
+    };
+    SB_AUTOFREE token = bearer(a->f, 1, "system/*.rs");
+    SB_AUTOFREE good = sb_printf("%sPrefer: respond-async\nAccept: application/fhir+json\n", token);
+    SB_AUTOFREE csv = sb_printf("%sPrefer: respond-async\nAccept: text/csv\n", token);
+    SB_AUTOFREE post = sb_printf("%sContent-Type: application/fhir+json\n", good);
+    SB_AUTOFREE form = sb_printf("%sContent-Type: text/plain\n", good);
+    for (size_t i = 0; i < SB_ARRAY_LEN(queries); i++) {
+        SB_AUTOFREE target = sb_printf("/fhir/Patient/$export?%s", queries[i][0]);
+        expect_refused(a, good, target, NULL, queries[i][1]);
+    }
+    expect_refused(a, token, "/fhir/Patient/$export", NULL, "prefer_missing");
+    expect_refused(a, csv, "/fhir/Patient/$export", NULL, "accept_not_offered");
+    expect_refused(a, form, "/fhir/Patient/$export", "{}", "content_type_wrong");
+    expect_refused(a, post, "/fhir/Patient/$export?a=b", "{}", "parameter_in_url");
+    expect_refused(a, post, "/fhir/Patient/$export", "{}", "parameters_malformed");
+}
+
+static void expect_path(audited *a, const char *method, const char *target, const char *path)
+{
+    SB_AUTO(reply) r = REPLY_INIT;
+    send_to(a->f, method, target, NULL, SB_STR_NULL, &r);
+    assert_string_equal(a->f->path, path);
+}
+
+static void whom_a_proxy_asks_about_is_not_in_the_log(void **state)
+{
+    audited *a = *state;
+    expect_path(a, "GET", "/authorize-request/fhir/Patient/member-7", "/authorize-request");
+    expect_path(a, "PATCH", "/authorize-request/fhir/Patient/member-7", "/authorize-request");
+    expect_path(a, "GET", "/%61uthorize-request/fhir/Patient/member-7", "/authorize-request");
+    expect_path(a, "GET", "/fhir/metadata?member-7", "/fhir/metadata");
+}
+
 static void what_is_read_of_an_export_is_told_and_whose_it_is_not(void **state)
 {
     audited *a = *state;
@@ -311,6 +372,8 @@ int main(void)
         T(a_token_that_is_issued_is_told),
         T(a_token_that_is_refused_is_told_with_its_exact_reason),
         T(an_export_is_told_with_its_group_and_what_it_was_refused_for),
+        T(each_refusal_of_a_kick_off_has_its_own_reason),
+        T(whom_a_proxy_asks_about_is_not_in_the_log),
         T(what_is_read_of_an_export_is_told_and_whose_it_is_not),
         T(knocking_strangers_cannot_fill_the_disk),
         T(forms_that_are_none_cannot_fill_the_disk_and_each_reason_is_counted),
