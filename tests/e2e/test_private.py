@@ -8,7 +8,7 @@ import signal
 from leaks import Secrets, unlocked
 from partner import Partner
 from serve import Serve
-from test_secrets import FILES, STATUS, Scene
+from test_secrets import FILES, STATUS, Scene, repeating
 from test_serve import write_claims
 
 UMASKS = (0, 0o777, 0o277)
@@ -178,6 +178,27 @@ def test_an_abort_leaves_no_core_and_no_secret(t):
 
 def test_a_segmentation_fault_leaves_no_core_and_no_secret(t):
     crash(Scene(t, "secret"), signal.SIGSEGV)
+
+
+def test_commands_on_keys_and_tokens_write_no_secret(t):
+    scene = Scene(t, "pem_env")
+    made = t.dir / "keys/made.jwk"
+    for alg in ("ES384", "RS384", "EdDSA"):
+        scene.start("key", "new", "--alg", alg, "-o", made).expect(0)
+        scene.secrets.add_jwk(made)
+        scene.start("key", "new", "--alg", alg, "-o", made).expect(2)  # it is there
+        scene.start("key", "show", made).expect(0)
+        scene.start("key", "jwks", made).expect(0)
+        made.rename(t.dir / f"keys/{alg}.jwk")
+    scene.start("key", "jwks", *scene.identity[1:]).expect(0)
+    asked = [scene.start("token", *scene.who(), "--scope", "system/Patient.rs", *options) for options in ([], ["--no-token-cache"])]
+    for run in asked:
+        run.expect(0)
+    scene.payer.when("POST", "/token", repeating(scene, 400, {"error": "invalid_client"}))
+    scene.start("token", *scene.who(), "--scope", "system/Patient.rs", "--no-token-cache").expect(3)
+    scene.search(stdout={"token"})  # it was asked for
+    for run in asked:
+        run.out_path.unlink()
 
 
 def test_a_payers_side_writes_no_secret_of_its_partners(t):
