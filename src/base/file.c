@@ -192,7 +192,10 @@ sb_status sb_file_create_new(const char *path, mode_t mode, sb_str bytes, sb_err
     if (status == SB_OK && fd >= 0)
         status = fill(fd, path, mode, bytes, err);
     SB_TRY(status);
-    return sync_parent(path, err);
+    status = sync_parent(path, err);
+    if (status != SB_OK)
+        (void)unlink(path); /* what failed left nothing: the same command, given again, must not find it in its way */
+    return status;
 }
 
 /* The temporary file of `path`: always of the same name, so that what a killed run left there, perhaps with a token in

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands that are given again after they were killed: a key is whole or not there, a cancelled export is cancelled."""
 import board as boards
-from trial import need
+from trial import CAUSES, need
 
 
 class NewKey:
@@ -13,9 +13,9 @@ class NewKey:
     def run(self, trial, **strike):
         return trial.program_run(["key", "new", "-o", self.path], **strike)
 
-    def judge(self, trial, killed):
+    def judge(self, trial, may_be_there):
         code = self.run(trial)
-        need(code == 0 or (code == 2 and killed), f"exit {code} when it is given again")
+        need(code == 0 or (code == 2 and may_be_there), f"exit {code} when it is given again")
         need(trial.program_run(["key", "show", self.path]) == 0, "the key cannot be read")
         need(self.path.stat().st_mode & 0o777 == 0o600, "others may read the key")
         left = [p.name for p in trial.dir.glob("new.jwk*")]
@@ -36,7 +36,7 @@ class Cancel:
     def run(self, trial, **strike):
         return trial.run("cancel", **strike)
 
-    def judge(self, trial, killed):
+    def judge(self, trial, _may_be_there):
         code = self.run(trial)
         need(code == 0, f"exit {code} when it is given again")
         need(trial.payer.removed == set(trial.payer.jobs), "the payer still has the job")
@@ -57,6 +57,11 @@ def strike(trial, command, at, how):
     command.set_up(trial)
     code = command.run(trial, at=at, strike=how)
     killed = code < 0
+    if how in CAUSES:  # it may bear it
+        need(code in (0, 1), f"exit {code}")
+        need(code == 0 or any(cause in trial.last.stderr for cause in CAUSES[how]), "the message does not name the cause")
+        command.judge(trial, code == 0)
+        return "struck" if code else "tolerated" if trial.board.struck else "not reached"
     need(killed or code == 0, f"exit {code}")
     trial.boots += how in boards.CUTS
     if killed:

@@ -5,7 +5,7 @@
   --only TEXT      scenarios and commands whose name holds it
   --kind KIND      "kill", "kill again" (and once more while it goes on), "power cut" (cut.h), "disk full", "sync fails",
                    "clock" (set a day back or forward between kill and resume, or in the middle of a run)
-  --all            every one, not so many of each kind, evenly chosen
+  --all            every one, not a kill at every point and so many of the other kinds, evenly chosen
   --at N           this point alone
   --jobs N         so many at a time (default: two for each processor, for some wait)
 
@@ -99,48 +99,62 @@ def strike(task):
         trial.close()
 
 
-# How many of each kind a short run has.
-SIZES = {"kill": 560, "kill again": 40, "power cut": 120, "disk full": 60, "sync fails": 40, "clock": 40}
+# How many of each kind a short run has; it kills at every point all the same.
+SIZES = {"kill": 60, "kill again": 30, "power cut": 60, "disk full": 60, "sync fails": 40, "clock": 64}
 
 
 def plan(kind, index, trace, only_at):
-    """All trials of this kind: (kind, scenario, [(point, strike, clock shift)], clock shift at the end)"""
+    """All trials of this kind: (what is alike, (kind, scenario, [(point, strike, clock shift)], clock shift at the end))"""
     for at, (call, _name) in enumerate(trace, 1):
-        day = DAY_S if at % 2 else -DAY_S
         hows = {"kill": [boards.KILL] + [boards.TORN] * (call == "w"),
                 "kill again": [boards.KILL],
                 "power cut": sorted(boards.CUTS),
                 "disk full": [boards.FULL, boards.FULL_ONCE] * (call in boards.TAKES_ROOM),
                 "sync fails": [boards.SYNC_FAILS, boards.SYNC_ONCE] * (call == "s"),
                 "clock": [boards.KILL, boards.CLOCK]}[kind]
-        for how in hows:
+        for how, day in itertools.product(hows, (DAY_S, -DAY_S) if kind == "clock" else (0,)):
             if only_at and at != only_at:
                 continue
             strikes = [(at, how, day if how == boards.CLOCK else 0)]
             if kind == "kill again":
                 left = max(len(trace) - at, 20)  # to do, about
                 strikes.append((at * 7919 % left + 1, boards.KILL, 0))
-            yield kind, index, strikes, day if kind == "clock" else 0
+            yield (call, how, day), (kind, index, strikes, day)
 
 
-def thinned(tasks, size):
-    """Evenly, when there are more than `size`."""
-    return tasks if not size or len(tasks) <= size else [tasks[n * len(tasks) // size] for n in range(size)]
+def evenly(tasks, size):
+    return tasks if len(tasks) <= size else [tasks[n * len(tasks) // size] for n in range(size)]
+
+
+def thinned(kind, tasks, size):
+    """Evenly of those that are alike, and some of each: all calls see all strikes, and the clock both ways."""
+    groups = collections.defaultdict(list)
+    for alike, task in tasks:
+        groups[alike].append(task)
+    share = size / len(tasks) if tasks else 0
+    for (_call, how, _day), group in groups.items():
+        whole = kind == "kill" and how == boards.KILL
+        yield from group if whole else evenly(group, max(2, round(share * len(group))))
 
 
 def plan_commands(traces, args):
     for index, trace in traces.items():
         for at, (call, _name) in enumerate(trace, 1):
             hows = [boards.KILL] + [boards.TORN] * (call == "w") + [boards.CUT_ALL]
-            yield from ((how in boards.CUTS and "power cut" or "kill", index, at, how) for how in hows
-                        if not args.at or at == args.at)
+            hows += [boards.FULL, boards.FULL_ONCE] * (call in boards.TAKES_ROOM)
+            hows += [boards.SYNC_FAILS, boards.SYNC_ONCE] * (call == "s")
+            yield from ((KIND_OF.get(how, "kill"), index, at, how) for how in hows if not args.at or at == args.at)
+
+
+KIND_OF = {boards.FULL: "disk full", boards.FULL_ONCE: "disk full", boards.SYNC_FAILS: "sync fails",
+           boards.SYNC_ONCE: "sync fails", **{how: "power cut" for how in boards.CUTS}}
 
 
 def plan_all(traces, args):
     for kind, size in SIZES.items():
         if args.kind in ("", kind):
             tasks = [task for index, trace in traces.items() for task in plan(kind, index, trace, args.at)]
-            yield from thinned(tasks, 0 if SOAK or args.all else size)
+            yield from (task for _alike, task in tasks) if SOAK or args.all else thinned(kind, tasks, size)
 
 
 def run(args, folder):
