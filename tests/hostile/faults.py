@@ -36,6 +36,7 @@ class Fault:
         # fired: ever; now: in the program's run that is under way, or was the last
         # set_up(payer): what it changes before anything begins; fit(payer): what it bears there
         # begin(payer), heal(payer): when it comes to stand before the payer, and when it goes
+        self.uncounted = False  # befalls tries that reach nobody
         self.unseen = False  # befalls every run, before anybody could count it
 
     def wants(self, stage, where):

@@ -121,7 +121,7 @@ def gone_after_kickoff(rng):
     healed.set()
     fault = Fault(f"gone after the kick-off, for {seconds or 'ever'}", "kickoff", act, {0, 5} if seconds else {5}, 0,
                   "connecting: ", 1)
-    fault.heal = listen_again
+    fault.heal, fault.uncounted = listen_again, True
     return fault
 
 
