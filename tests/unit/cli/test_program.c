@@ -77,6 +77,9 @@ static void exec_child(const fixture *f, int out, int err, const char *command)
     (void)setenv("SMARTBULK_ASKED", f->asked, 1);
     (void)setenv("LC_ALL", "C.UTF-8", 1);
     (void)unsetenv("NO_COLOR");
+    (void)signal(SIGINT, SIG_DFL); /* whoever runs the tests may have them ignored: nohup, a shell's "&" */
+    (void)signal(SIGTERM, SIG_DFL);
+    (void)signal(SIGHUP, SIG_DFL);
     (void)execv(program, argv);
     _exit(98);
 }
