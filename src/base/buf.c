@@ -76,6 +76,17 @@ bool sb_str_to_u64(sb_str s, uint64_t max, uint64_t *out)
     return true;
 }
 
+void sb_hex(const void *bytes, size_t len, char *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *from = bytes;
+    for (size_t i = 0; i < len; i++) {
+        out[2 * i] = digits[from[i] >> 4];
+        out[2 * i + 1] = digits[from[i] & 15];
+    }
+    out[2 * len] = '\0';
+}
+
 char *sb_str_dup(sb_str s)
 {
     char *copy = malloc(s.len + 1);

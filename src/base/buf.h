@@ -36,6 +36,8 @@ bool sb_str_is_text(sb_str s); /* no control characters: fit for a header, a log
 bool sb_str_split(sb_str *rest, char sep, sb_str *token);
 /* Decimal digits alone, at most `max`; anything else (sign, space, empty, overflow) is false. */
 bool sb_str_to_u64(sb_str s, uint64_t max, uint64_t *out);
+/* Lower case; 2 * len characters and a NUL. */
+void sb_hex(const void *bytes, size_t len, char *out);
 char *sb_str_dup(sb_str s); /* malloc'ed, NUL-terminated; NULL without memory */
 
 typedef struct sb_buf {

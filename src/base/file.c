@@ -110,6 +110,18 @@ sb_status sb_file_read_private(const char *path, size_t max, sb_buf *out, sb_err
     return read_fd(fd, path, max, out, err);
 }
 
+sb_status sb_file_read_some(int fd, const char *name, void *space, size_t size, size_t *got, sb_error *err)
+{
+    ssize_t n;
+    do {
+        n = read(fd, space, size);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return sb_error_errno(err, "a file could not be read", name, errno);
+    *got = (size_t)n;
+    return SB_OK;
+}
+
 sb_status sb_file_write_all(int fd, const char *path, sb_str bytes, sb_error *err)
 {
     while (bytes.len > 0) {

@@ -26,6 +26,8 @@ sb_status sb_file_write_atomic(const char *path, mode_t mode, sb_str bytes, sb_e
 /* Create `path`, never over an existing file (SB_E_USAGE) and never through a symlink; fsynced, exactly `mode`. */
 sb_status sb_file_create_new(const char *path, mode_t mode, sb_str bytes, sb_error *err);
 
+/* What comes of one read, again where a signal broke it off; *got is 0 at the end. `name` is for the error alone. */
+sb_status sb_file_read_some(int fd, const char *name, void *space, size_t size, size_t *got, sb_error *err);
 /* All of `bytes` to `fd`, over short writes and EINTR. `path` is for the error alone. */
 sb_status sb_file_write_all(int fd, const char *path, sb_str bytes, sb_error *err);
 

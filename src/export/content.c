@@ -11,12 +11,6 @@
 
 #define REREAD_STEP ((size_t)256 * 1024) /* the part's own buffer, idle meanwhile */
 
-static sb_status hash_failed(sb_error *err)
-{
-    return sb_error_set(err, SB_E_INTERNAL, "a hash could not be computed", "OpenSSL's SHA-256 failed",
-                        "check the libssl3 package");
-}
-
 sb_status sb_content_init(sb_content *content, sb_folder *folder, uint64_t max_line_bytes, sb_error *err)
 {
     *content = (sb_content){.folder = folder, .max_line_bytes = max_line_bytes, .part = SB_PART_INIT};
@@ -26,8 +20,7 @@ sb_status sb_content_init(sb_content *content, sb_folder *folder, uint64_t max_l
     if (!content->hash)
         return sb_error_nomem(err);
     /* the algorithm is looked up once; for each file it is only begun again */
-    if (EVP_DigestInit_ex(content->hash, EVP_sha256(), NULL) != 1)
-        return hash_failed(err);
+    SB_TRY(sb_sha256_begin(content->hash, err));
     return sb_ndjson_new(NULL, &content->ndjson, err);
 }
 
@@ -77,8 +70,7 @@ static sb_status begin_judging(sb_content *content, sb_error *err)
     content->status = SB_OK;
     atomic_store_explicit(&content->bytes, 0, memory_order_relaxed);
     atomic_store_explicit(&content->resources, 0, memory_order_relaxed);
-    if (EVP_DigestInit_ex(content->hash, NULL, NULL) != 1)
-        return hash_failed(err);
+    SB_TRY(sb_sha256_again(content->hash, err));
     return sb_ndjson_reset(content->ndjson, &options, err);
 }
 
@@ -98,8 +90,7 @@ static sb_status digest(sb_content *content, sb_str bytes, sb_error *err)
     size_t room = SB_CONTENT_HEAD - content->head.len;
     if (room > 0 && !sb_buf_add(&content->head, bytes.ptr, SB_MIN(room, bytes.len)))
         return sb_error_nomem(err);
-    if (EVP_DigestUpdate(content->hash, bytes.ptr, bytes.len) != 1)
-        return hash_failed(err);
+    SB_TRY(sb_sha256_add(content->hash, bytes, err));
     content->err = err;
     sb_ndjson_feed(content->ndjson, bytes.ptr, bytes.len);
     sb_ndjson_so_far(content->ndjson, &counts);
@@ -150,20 +141,16 @@ sb_status sb_content_feed(sb_content *content, sb_str bytes, sb_error *err)
     return take_decoded(content, bytes, err);
 }
 
-sb_status sb_content_finish(sb_content *content, sb_ndjson_counts *counts, char sha256[65], sb_error *err)
+sb_status sb_content_finish(sb_content *content, sb_ndjson_counts *counts, char sha256[SB_SHA256_HEX_SIZE],
+                            sb_error *err)
 {
-    unsigned char md[EVP_MAX_MD_SIZE];
-    unsigned len = 0;
     if (content->gzip)
         SB_TRY(sb_gunzip_finish(content->gunzip, err));
     content->err = err;
     sb_ndjson_finish(content->ndjson, counts);
     SB_TRY(content->status);
     atomic_store_explicit(&content->resources, counts->resources, memory_order_relaxed);
-    if (EVP_DigestFinal_ex(content->hash, md, &len) != 1 || len != 32)
-        return hash_failed(err);
-    for (unsigned i = 0; i < len; i++)
-        (void)snprintf(sha256 + (size_t)2 * i, 3, "%02x", md[i]);
+    SB_TRY(sb_sha256_finish(content->hash, sha256, err));
     SB_TRY(sb_bad_lines_finish(&content->bad, err));
     return sb_part_flush(&content->part, err);
 }

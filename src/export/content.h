@@ -6,12 +6,12 @@
 #ifndef SB_EXPORT_CONTENT_H
 #define SB_EXPORT_CONTENT_H
 
-#include <openssl/evp.h>
 #include <stdatomic.h>
 
 #include "export/bad_lines.h"
 #include "export/gunzip.h"
 #include "export/journal.h"
+#include "export/sha256.h"
 
 #define SB_CONTENT_HEAD ((size_t)64 * 1024) /* of the beginning, kept to explain what is no NDJSON at all */
 
@@ -48,7 +48,8 @@ sb_status sb_content_restart(sb_content *content, bool gzip, sb_error *err);
 /* The next bytes as received. SB_E_INVALID: they cannot be decoded; SB_E_IO: they cannot be written. */
 sb_status sb_content_feed(sb_content *content, sb_str bytes, sb_error *err);
 /* All bytes are in: counts, hash. SB_E_INVALID when a compressed stream is not whole. */
-sb_status sb_content_finish(sb_content *content, sb_ndjson_counts *counts, char sha256[65], sb_error *err);
+sb_status sb_content_finish(sb_content *content, sb_ndjson_counts *counts, char sha256[SB_SHA256_HEX_SIZE],
+                            sb_error *err);
 /* Forget the file; its parts are removed. */
 void sb_content_discard(sb_content *content);
 /* Forget the file; its parts stay, their descriptors are the caller's (list_fd -1: there is no list). */

@@ -79,8 +79,7 @@ static char *method_path(const char *state_dir, const char *fhir_url)
     unsigned char digest[SHA256_DIGEST_LENGTH];
     char id[2 * SHA256_DIGEST_LENGTH + 1];
     (void)SHA256((const unsigned char *)fhir_url, strlen(fhir_url), digest);
-    for (size_t i = 0; i < sizeof(digest); i++)
-        (void)snprintf(id + 2 * i, 3, "%02x", digest[i]);
+    sb_hex(digest, sizeof(digest), id);
     return path_of(state_dir, "method", id);
 }
 

@@ -367,7 +367,6 @@ sb_status sb_request_fingerprint(const json_t *request, const char *fhir_url, co
     if (!text)
         return sb_error_nomem(err);
     (void)SHA256((const unsigned char *)text, strlen(text), digest);
-    for (size_t i = 0; i < sizeof(digest); i++)
-        (void)snprintf(out + 2 * i, 3, "%02x", digest[i]);
+    sb_hex(digest, sizeof(digest), out);
     return SB_OK;
 }

@@ -5,13 +5,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "export/download_names.h"
+#include "export/sha256.h"
 
 #define SETTLE_BATCH 64
 #define CHUNK        ((size_t)1024 * 1024)
@@ -25,40 +24,23 @@ static void remember_place(sb_places *places, int fd)
         places->fds[places->n++] = fd;
 }
 
-static sb_status hash_failed(sb_error *err)
-{
-    return sb_error_set(err, SB_E_INTERNAL, "a hash could not be computed", "OpenSSL's SHA-256 failed",
-                        "check the libssl3 package");
-}
-
-/* The file's bytes, counted and hashed. */
-static sb_status read_through(int fd, const char *name, EVP_MD_CTX *hash, uint64_t *bytes, sb_error *err)
+static sb_status hash_file(int fd, const char *name, EVP_MD_CTX *hash, char hex[SB_SHA256_HEX_SIZE], sb_error *err)
 {
     SB_AUTOFREE chunk = malloc(CHUNK);
+    size_t got = 0;
     if (!chunk || !hash)
         return sb_error_nomem(err);
-    if (EVP_DigestInit_ex(hash, EVP_sha256(), NULL) != 1)
-        return hash_failed(err);
-    for (*bytes = 0;;) {
-        ssize_t n = read(fd, chunk, CHUNK);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return sb_error_errno(err, "a file could not be read", name, errno);
-        if (n == 0)
-            return SB_OK;
-        *bytes += (uint64_t)n;
-        if (EVP_DigestUpdate(hash, chunk, (size_t)n) != 1)
-            return hash_failed(err);
-    }
+    SB_TRY(sb_sha256_begin(hash, err));
+    do {
+        SB_TRY(sb_file_read_some(fd, name, chunk, CHUNK, &got, err));
+        SB_TRY(sb_sha256_add(hash, (sb_str){chunk, got}, err));
+    } while (got > 0);
+    return sb_sha256_finish(hash, hex, err);
 }
 
 static sb_status fits(int fd, const sb_journal_file *file, bool *same, sb_error *err)
 {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    char hex[2 * EVP_MAX_MD_SIZE + 1] = "";
-    unsigned len = 0;
-    uint64_t bytes = 0;
+    char hex[SB_SHA256_HEX_SIZE];
     struct stat st;
     *same = false;
     if (fstat(fd, &st) != 0)
@@ -66,15 +48,10 @@ static sb_status fits(int fd, const sb_journal_file *file, bool *same, sb_error 
     if (st.st_uid != geteuid() || (uint64_t)st.st_size != file->bytes)
         return SB_OK; /* without reading what may be many GB */
     EVP_MD_CTX *hash = EVP_MD_CTX_new();
-    sb_status status = read_through(fd, file->name, hash, &bytes, err);
-    if (status == SB_OK && EVP_DigestFinal_ex(hash, digest, &len) != 1)
-        status = hash_failed(err);
+    sb_status status = hash_file(fd, file->name, hash, hex, err);
     EVP_MD_CTX_free(hash);
-    SB_TRY(status);
-    for (unsigned i = 0; i < len; i++)
-        (void)snprintf(hex + 2 * (size_t)i, 3, "%02x", digest[i]);
-    *same = bytes == file->bytes && strcmp(hex, file->sha256) == 0;
-    return SB_OK;
+    *same = status == SB_OK && strcmp(hex, file->sha256) == 0;
+    return status;
 }
 
 /* What is in the place when the part is gone: our own rename put it there, or somebody did. `file` NULL: a list of bad

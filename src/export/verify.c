@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -101,17 +100,12 @@ static sb_status read_all(worker *w, int fd, const char *name, sb_error *err)
         if (w->v->cancel && atomic_load(w->v->cancel))
             return sb_error_set(err, SB_E_INTERRUPTED, "interrupted", "the check was given up at %s",
                                 "run it again: it changes nothing", name);
-        ssize_t n = read(fd, w->chunk, CHUNK);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return sb_error_errno(err, "a file could not be read", name, errno);
-        if (n == 0)
+        size_t got;
+        SB_TRY(sb_file_read_some(fd, name, w->chunk, CHUNK, &got, err));
+        if (got == 0)
             return SB_OK;
-        sb_ndjson_feed(w->ndjson, w->chunk, (size_t)n);
-        if (EVP_DigestUpdate(w->hash, w->chunk, (size_t)n) != 1)
-            return sb_error_set(err, SB_E_INTERNAL, "a hash could not be computed", "OpenSSL's SHA-256 failed",
-                                "check the libssl3 package");
+        sb_ndjson_feed(w->ndjson, w->chunk, got);
+        SB_TRY(sb_sha256_add(w->hash, (sb_str){w->chunk, got}, err));
     }
 }
 
@@ -132,9 +126,7 @@ static void compare(verifier *v, const sb_journal_file *file, const sb_ndjson_co
 
 static sb_status check_file(worker *w, const sb_journal_file *file, sb_error *err)
 {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned len = 0;
-    char hex[2 * EVP_MAX_MD_SIZE + 1];
+    char hex[SB_SHA256_HEX_SIZE];
     sb_ndjson_counts counts;
     SB_AUTOFD fd = -1;
     sb_error inner = SB_ERROR_INIT;
@@ -148,13 +140,10 @@ static sb_status check_file(worker *w, const sb_journal_file *file, sb_error *er
         return SB_OK;
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     SB_TRY(sb_ndjson_reset(w->ndjson, &rules, err));
-    if (EVP_DigestInit_ex(w->hash, EVP_sha256(), NULL) != 1)
-        return sb_error_nomem(err);
+    SB_TRY(sb_sha256_begin(w->hash, err));
     SB_TRY(read_all(w, fd, file->name, err));
     sb_ndjson_finish(w->ndjson, &counts);
-    (void)EVP_DigestFinal_ex(w->hash, digest, &len);
-    for (unsigned i = 0; i < len; i++)
-        (void)snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    SB_TRY(sb_sha256_finish(w->hash, hex, err));
     compare(w->v, file, &counts, hex);
     (void)pthread_mutex_lock(&w->v->lock);
     w->v->result.files++;

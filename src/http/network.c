@@ -60,6 +60,13 @@ uint64_t sb_address_network(const sb_address *address)
     return network;
 }
 
+size_t sb_network_place(uint64_t network, uint64_t secret, unsigned bits)
+{
+    uint64_t hash = (network + 1) * secret; /* none is 0, which no multiplier moves */
+    hash ^= hash >> 32;                     /* the network's last bits are in the middle now: let them count */
+    return (size_t)((hash * secret) >> (64 - bits));
+}
+
 void sb_address_write(const sb_address *address, char out[INET6_ADDRSTRLEN])
 {
     if (sb_address_is_v4(address))

@@ -24,6 +24,8 @@ bool sb_address_of(const struct sockaddr *socket_address, sb_address *out);
 bool sb_address_is_v4(const sb_address *address);
 /* Whose it is, as far as that can be told: all of an IPv4 address, the /64 of an IPv6 one, which is one customer's. */
 uint64_t sb_address_network(const sb_address *address);
+/* Its place in a table of 2^bits. `secret` is random and odd: nobody chooses who shares whose. */
+size_t sb_network_place(uint64_t network, uint64_t secret, unsigned bits);
 void sb_address_write(const sb_address *address, char out[INET6_ADDRSTRLEN]);
 
 /* "10.1.2.3", "10.0.0.0/8", "fd00::/8". */

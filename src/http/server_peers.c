@@ -63,9 +63,7 @@ void sb_peers_free(sb_peers *peers)
 /* Where the address's peer is, or would be. */
 static sb_peer **find(sb_peers *peers, uint64_t network)
 {
-    uint64_t hash = network * peers->multiplier;
-    hash ^= hash >> 32; /* the network's last bits are in the middle now: let them count */
-    sb_peer **at = &peers->chains[(hash * peers->multiplier) >> (64 - CHAIN_BITS)];
+    sb_peer **at = &peers->chains[sb_network_place(network, peers->multiplier, CHAIN_BITS)];
     while (*at && (*at)->network != network)
         at = &(*at)->next;
     return at;

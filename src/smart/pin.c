@@ -12,17 +12,18 @@
 #define PIN_MAX    (80 * 1024) /* five URLs of at most 16 KB */
 #define PIN_FORMAT 1
 
+#define NAME_BYTES 16 /* 128 bits tell any number of payers apart */
+
 /* `state_dir`/pins/HASH.json: URLs make no file names. */
 static char *pin_path(const char *state_dir, const sb_pin *pin)
 {
     unsigned char hash[SHA256_DIGEST_LENGTH];
-    char name[2 * 16 + 1];
+    char name[2 * NAME_BYTES + 1];
     SB_AUTOFREE who = sb_printf("%s\n%s", pin->fhir_url, pin->client_id ? pin->client_id : "");
     if (!who)
         return NULL;
     (void)SHA256((const unsigned char *)who, strlen(who), hash); /* fails for no input */
-    for (size_t i = 0; i < 16; i++)                              /* 128 bits tell any number of payers apart */
-        (void)snprintf(name + 2 * i, 3, "%02x", hash[i]);
+    sb_hex(hash, NAME_BYTES, name);
     return sb_printf("%s/pins/%s.json", state_dir, name);
 }
 

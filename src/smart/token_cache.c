@@ -260,8 +260,7 @@ static sb_status name_file(sb_token_cache *cache, const char *const *key, sb_err
         if (!sb_buf_printf(&all, "%zu:%s,", strlen(*key), *key))
             return sb_error_nomem(err);
     (void)SHA256((const unsigned char *)sb_buf_cstr(&all), all.len, hash); /* fails for no input */
-    for (size_t i = 0; i < sizeof(hash); i++)
-        (void)snprintf(name + 2 * i, 3, "%02x", hash[i]);
+    sb_hex(hash, sizeof(hash), name);
     cache->path = sb_printf("%s/token-%s.json", cache->dir, name);
     cache->lock_path = sb_printf("%s/token-%s.lock", cache->dir, name);
     return cache->path && cache->lock_path ? SB_OK : sb_error_nomem(err);

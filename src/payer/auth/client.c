@@ -325,6 +325,18 @@ sb_status sb_clients_find_now(sb_clients *clients, const char *id, sb_client **o
     return SB_OK;
 }
 
+sb_status sb_clients_no_such(sb_error *err)
+{
+    return sb_error_set(err, SB_E_NOT_FOUND, "the client cannot be changed", "there is none with this id",
+                        "list the clients, and look at the spelling");
+}
+
+sb_status sb_clients_changed(sb_error *err)
+{
+    return sb_error_set(err, SB_E_BUSY, "the client cannot be changed", "somebody else changed it meanwhile",
+                        "look at it again");
+}
+
 /* In memory: sorted by id */
 
 typedef struct memory {
@@ -388,18 +400,6 @@ static sb_status memory_add(void *impl, sb_client *client, sb_error *err)
     return status;
 }
 
-static sb_status no_such_client(sb_error *err)
-{
-    return sb_error_set(err, SB_E_NOT_FOUND, "the client cannot be changed", "there is none with this id",
-                        "list the clients, and look at the spelling");
-}
-
-static sb_status was_changed(sb_error *err)
-{
-    return sb_error_set(err, SB_E_BUSY, "the client cannot be changed", "somebody else changed it meanwhile",
-                        "look at it again");
-}
-
 static bool is_as_it_was(const sb_client *was, const sb_client *now)
 {
     return !was || (was->state == now->state && was->changed_s == now->changed_s);
@@ -420,8 +420,8 @@ static sb_status memory_replace(void *impl, const sb_client *was, sb_client *cli
     (void)pthread_mutex_unlock(&m->lock);
     sb_client_free(old);
     if (!there)
-        return no_such_client(err);
-    return same ? SB_OK : was_changed(err);
+        return sb_clients_no_such(err);
+    return same ? SB_OK : sb_clients_changed(err);
 }
 
 static sb_status memory_remove(void *impl, const sb_client *was, sb_str id, sb_error *err)
@@ -439,8 +439,8 @@ static sb_status memory_remove(void *impl, const sb_client *was, sb_str id, sb_e
     (void)pthread_mutex_unlock(&m->lock);
     sb_client_free(old);
     if (!there)
-        return no_such_client(err);
-    return same ? SB_OK : was_changed(err);
+        return sb_clients_no_such(err);
+    return same ? SB_OK : sb_clients_changed(err);
 }
 
 /* A copy of the list is visited: visitors may change the register. */

@@ -117,7 +117,11 @@ typedef struct sb_clients_ops {
 
 typedef struct sb_clients sb_clients;
 
-/* Takes `impl` over, also on failure. For those who implement a register. */
+/* The answers of every register to a change of a client that is not there (SB_E_NOT_FOUND), or is not as it was
+ * (SB_E_BUSY). For those who implement one, as is the next. */
+sb_status sb_clients_no_such(sb_error *err);
+sb_status sb_clients_changed(sb_error *err);
+/* Takes `impl` over, also on failure. */
 sb_status sb_clients_new(const sb_clients_ops *ops, void *impl, sb_clients **out, sb_error *err);
 void sb_clients_free(sb_clients *clients); /* NULL is fine */
 SB_DEFINE_FREEP(sb_clients)

@@ -312,18 +312,6 @@ static sb_status insert(sb_db *db, const void *subject, sb_error *err)
     return SB_OK;
 }
 
-static sb_status no_such_client(sb_error *err)
-{
-    return sb_error_set(err, SB_E_NOT_FOUND, "the client cannot be changed", "there is none with this id",
-                        "list the clients, and look at the spelling");
-}
-
-static sb_status was_changed(sb_error *err)
-{
-    return sb_error_set(err, SB_E_BUSY, "the client cannot be changed", "somebody else changed it meanwhile",
-                        "look at it again");
-}
-
 typedef struct replacement {
     const sb_client *was; /* NULL: whatever is there */
     const sb_client *client;
@@ -344,8 +332,8 @@ static sb_status update(sb_db *db, const void *subject, sb_error *err)
     sb_stmt_bind_i64(stmt, 18, r->was ? r->was->changed_s : 0);
     SB_TRY(sb_stmt_run(stmt, err));
     if (sb_db_changes(db) == 0 && r->was)
-        return was_changed(err);
-    return sb_db_changes(db) > 0 ? SB_OK : no_such_client(err);
+        return sb_clients_changed(err);
+    return sb_db_changes(db) > 0 ? SB_OK : sb_clients_no_such(err);
 }
 
 typedef struct removal {
@@ -364,7 +352,7 @@ static sb_status delete_client(sb_db *db, const removal *r, sb_error *err)
     SB_TRY(sb_stmt_run(stmt, err));
     if (sb_db_changes(db) > 0)
         return SB_OK;
-    return r->was ? was_changed(err) : no_such_client(err);
+    return r->was ? sb_clients_changed(err) : sb_clients_no_such(err);
 }
 
 /* Its tokens end with it, and its rosters are nobody's. */

@@ -68,9 +68,7 @@ int64_t sb_failures_network(const char *address)
 /* Its bucket, or the one that it may take over. */
 static bucket *place_of(sb_failures *f, uint64_t network)
 {
-    uint64_t hash = (network + 1) * f->multiplier; /* none is 0, which no multiplier moves */
-    hash ^= hash >> 32;                            /* the network's last bits are in the middle now: let them count */
-    bucket *set = f->sets[(hash * f->multiplier) >> (64 - SET_BITS)], *fullest = set;
+    bucket *set = f->sets[sb_network_place(network, f->multiplier, SET_BITS)], *fullest = set;
     for (size_t i = 0; i < WAYS; i++) {
         if (set[i].network == network && set[i].full_ns != INT64_MIN)
             return &set[i];

@@ -26,8 +26,7 @@ void sb_jobs_draw(char id[SB_JOB_ID_SIZE])
 {
     unsigned char random[(SB_JOB_ID_SIZE - 1) / 2];
     sb_random_bytes(random, sizeof(random));
-    for (size_t i = 0; i < sizeof(random); i++)
-        (void)snprintf(id + 2 * i, 3, "%02x", random[i]);
+    sb_hex(random, sizeof(random), id);
 }
 
 static int64_t ready_s(const sb_jobs *jobs, const sb_job_row *row)

@@ -18,13 +18,8 @@
 
 static void hash_of(sb_str bytes, char out[SB_AUDIT_HASH_SIZE])
 {
-    static const char digits[] = "0123456789abcdef";
     sb_digest digest = sb_digest_of(bytes);
-    for (size_t i = 0; i < sizeof(digest.bytes); i++) {
-        out[2 * i] = digits[digest.bytes[i] >> 4];
-        out[2 * i + 1] = digits[digest.bytes[i] & 15];
-    }
-    out[HASH_LEN] = '\0';
+    sb_hex(digest.bytes, sizeof(digest.bytes), out);
 }
 
 void sb_audit_head_init(sb_audit_head *head)

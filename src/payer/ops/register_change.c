@@ -185,10 +185,15 @@ sb_status sb_register_add(sb_register *reg, const char *id, const sb_client_chan
     return sb_register_view(reg, client, each, impl, err);
 }
 
+static bool changes_keys(const sb_client_change *change)
+{
+    return change->jwks || change->jwks_url;
+}
+
 /* Other keys by an operator's hand: who could change the registration until now might put the old ones back. */
 static void confirm_keys(const sb_client_change *change, sb_client_spec *spec)
 {
-    if (!change->jwks && !change->jwks_url)
+    if (!changes_keys(change))
         return;
     if (!change->keep_registration)
         spec->registration_digest = NULL;
@@ -238,18 +243,13 @@ static bool name_change(const sb_client_change *c, sb_buf *out)
                  {c->contact, "contact"},
                  {c->scope, "scope"},
                  {c->profile, "profile"},
-                 {c->jwks || c->jwks_url, "keys"},
+                 {changes_keys(c), "keys"},
                  {c->show_reasons >= 0, "show reasons"},
                  {c->tokens_per_minute >= 0, "tokens per minute"}};
     bool ok = true;
     for (size_t i = 0; ok && i < SB_ARRAY_LEN(parts); i++)
         ok = !parts[i].is || sb_buf_printf(out, "%s%s", out->len ? ", " : "", parts[i].name);
     return ok && add_list(out, "gives", c->give) && add_list(out, "takes", c->take);
-}
-
-static bool changes_keys(const sb_client_change *change)
-{
-    return change->jwks || change->jwks_url;
 }
 
 static bool tell_change(sb_register *reg, const char *id, const sb_client_change *change, const char *words)
