@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* line.c - what a resource's own members say. Owns no state. */
+/* line.c - one walk over a resource's own members. Owns no state. */
 #include "payer/data/line.h"
 
 #include "payer/data/instant.h"
@@ -14,6 +14,7 @@ static sb_status refuse(sb_error *err, const char *why)
 /* The members that carry what we look for, as raw slices; ptr is NULL for those that are missing. */
 typedef struct members {
     sb_str type, id, meta;
+    sb_line_references references;
 } members;
 
 static void collect(sb_str json, members *m)
@@ -28,6 +29,8 @@ static void collect(sb_str json, members *m)
                                                                     : NULL;
         if (place)
             *place = value;
+        else
+            sb_line_references_note(&m->references, name, value);
     }
 }
 
@@ -39,13 +42,13 @@ static bool keep_first(void *impl, sb_str id)
     return false;
 }
 
-static sb_str patient_of(sb_str json, sb_str type, sb_str own_id, sb_line_space *space)
+static sb_str patient_of(const members *m, sb_str type, sb_str own_id, sb_line_space *space)
 {
     if (sb_str_eq(type, SB_STR_LIT("Patient")))
         return own_id;
     space->patient_len = 0;
     if (sb_data_type_in_compartment(type))
-        sb_line_patients(json, type, keep_first, space);
+        sb_line_references_patients(&m->references, type, keep_first, space);
     return (sb_str){space->patient, space->patient_len};
 }
 
@@ -75,6 +78,6 @@ sb_status sb_line_read(sb_str json, sb_line_space *space, sb_str *type, sb_data_
         return refuse(err, "it has no id");
     if (out->id.len > SB_DATA_ID_MAX)
         return refuse(err, "its id is longer than 128 characters");
-    out->patient = patient_of(json, *type, out->id, space);
+    out->patient = patient_of(&m, *type, out->id, space);
     return read_updated(m.meta, &out->updated_us, err);
 }

@@ -36,7 +36,7 @@ sb_str sb_line_patient_id(sb_str reference)
  * somebody only did, wrote or received something make nobody the one whom it is about. */
 static const struct place {
     sb_str type, member, inner; /* inner: of each element of member; NULL: member itself */
-} places[] = {
+} places[SB_LINE_PLACES] = {
     {SB_STR_LIT(""), SB_STR_LIT("patient"), SB_STR_LIT("")},
     {SB_STR_LIT(""), SB_STR_LIT("beneficiary"), SB_STR_LIT("")},
     {SB_STR_LIT(""), SB_STR_LIT("subject"), SB_STR_LIT("")},
@@ -95,23 +95,36 @@ static bool within(const walk *w, sb_str list, sb_str inner)
     return true;
 }
 
-void sb_line_patients(sb_str json, sb_str type, sb_line_patient_visit *visit, void *impl)
+void sb_line_references_note(sb_line_references *found, sb_str name, sb_str value)
+{
+    for (size_t i = 0; i < SB_LINE_PLACES; i++) {
+        if (sb_str_eq(name, places[i].member))
+            found->values[i] = value;
+    }
+}
+
+void sb_line_references_patients(const sb_line_references *found, sb_str type, sb_line_patient_visit *visit, void *impl)
 {
     const walk w = {visit, impl};
-    sb_str found[SB_ARRAY_LEN(places)] = {{NULL, 0}}, rest, name, value;
-    if (!sb_slice_enter(json, '{', &rest))
-        return;
-    while (sb_slice_member(&rest, &name, &value)) {
-        for (size_t i = 0; i < SB_ARRAY_LEN(places); i++) {
-            if (sb_str_eq(name, places[i].member) && (places[i].type.len == 0 || sb_str_eq(type, places[i].type)))
-                found[i] = value;
-        }
-    }
-    for (size_t i = 0; i < SB_ARRAY_LEN(places); i++) {
-        if (found[i].ptr &&
-            !(places[i].inner.len > 0 ? within(&w, found[i], places[i].inner) : references(&w, found[i])))
+    for (size_t i = 0; i < SB_LINE_PLACES; i++) {
+        const struct place *p = &places[i];
+        sb_str value = found->values[i];
+        if (!value.ptr || (p->type.len > 0 && !sb_str_eq(type, p->type)))
+            continue;
+        if (!(p->inner.len > 0 ? within(&w, value, p->inner) : references(&w, value)))
             return;
     }
+}
+
+void sb_line_patients(sb_str json, sb_str type, sb_line_patient_visit *visit, void *impl)
+{
+    sb_line_references found = {.values = {{NULL, 0}}};
+    sb_str rest, name, value;
+    if (!sb_slice_enter(json, '{', &rest))
+        return;
+    while (sb_slice_member(&rest, &name, &value))
+        sb_line_references_note(&found, name, value);
+    sb_line_references_patients(&found, type, visit, impl);
 }
 
 /* Whom it names */

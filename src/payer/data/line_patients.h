@@ -19,6 +19,16 @@ sb_str sb_line_patient_id(sb_str reference);
 typedef bool sb_line_patient_visit(void *impl, sb_str id);
 void sb_line_patients(sb_str json, sb_str type, sb_line_patient_visit *visit, void *impl);
 
+/* The same for who walks over the members of a resource anyway: each is noted, as it comes; then the patients are had.
+ * Borrows the values. */
+#define SB_LINE_PLACES 9
+typedef struct sb_line_references {
+    sb_str values[SB_LINE_PLACES];
+} sb_line_references;
+void sb_line_references_note(sb_line_references *references, sb_str name, sb_str value);
+void sb_line_references_patients(const sb_line_references *references, sb_str type, sb_line_patient_visit *visit,
+                                 void *impl);
+
 /* May a resource of this type be about several patients? */
 bool sb_line_has_many_patients(sb_str type);
 
