@@ -162,27 +162,36 @@ static void who_is_approved_gets_the_rosters_that_were_chosen(void **state)
     expect_client(d, "acme", "active * roster-8");
 }
 
-static void what_changed_since_it_was_looked_at_is_not_approved(void **state)
+/* In the same second, behind the administrator's back. `jwks` NULL: its keys stay; else taken over. */
+static void change_behind(desk *d, const char *id, sb_jwks *jwks, unsigned self_changed)
 {
-    desk *d = *state;
-    SB_AUTO(reply) r = REPLY_INIT;
     SB_AUTOPTR(sb_client) client = NULL;
     SB_AUTOPTR(sb_client) other = NULL;
     SB_AUTOFREE scope = NULL;
     sb_client_spec spec;
+    assert_ok(sb_clients_find(d->f->clients, sb_str_from(id), &client, NULL));
+    assert_ok(sb_client_respec(client, &scope, &spec, NULL));
+    if (jwks) {
+        sb_jwks_free(spec.jwks);
+        spec.jwks = jwks;
+    }
+    spec.self_changed = self_changed;
+    assert_ok(sb_client_new(&spec, &other, NULL));
+    assert_ok(sb_clients_replace(d->f->clients, other, NULL));
+}
+
+static void what_changed_since_it_was_looked_at_is_not_approved(void **state)
+{
+    desk *d = *state;
+    SB_AUTO(reply) r = REPLY_INIT;
     sb_jwks *jwks = NULL;
     add(d, "acme", "Acme", SB_CLIENT_PENDING, NULL);
     send_form(d, "/portal/admin/client/give", "id=acme&roster=roster-7", &r);
     expect_client(d, "acme", "pending roster-7");
     SB_AUTOFREE form = decision(d, "acme", "&roster=roster-7&roster=roster-8");
-    assert_ok(sb_clients_find(d->f->clients, SB_STR_LIT("acme"), &client, NULL));
-    assert_ok(sb_client_respec(client, &scope, &spec, NULL));
     assert_ok(sb_jwks_new(&jwks, NULL));
-    assert_ok(sb_jwks_add(jwks, d->f->rsa, NULL)); /* other keys, and nothing else, in the same second */
-    sb_jwks_free(spec.jwks);
-    spec.jwks = jwks;
-    assert_ok(sb_client_new(&spec, &other, NULL));
-    assert_ok(sb_clients_replace(d->f->clients, other, NULL));
+    assert_ok(sb_jwks_add(jwks, d->f->rsa, NULL));
+    change_behind(d, "acme", jwks, 0); /* other keys, and nothing else */
     send_form(d, "/portal/admin/client/approve", form, &r);
     assert_int_equal(r.status, 409);
     assert_contains(r.body, "it was changed since it was looked at");
@@ -200,18 +209,10 @@ static void who_decides_anew_is_told_what_changed(void **state)
 {
     desk *d = *state;
     SB_AUTO(reply) r = REPLY_INIT;
-    SB_AUTOPTR(sb_client) client = NULL;
-    SB_AUTOPTR(sb_client) other = NULL;
-    SB_AUTOFREE scope = NULL;
-    sb_client_spec spec;
     add(d, "acme", "Acme", SB_CLIENT_PENDING, NULL);
     look(d, "/portal/admin/client?id=acme", &r);
     assert_null(strstr(r.body, "It changed itself"));
-    assert_ok(sb_clients_find(d->f->clients, SB_STR_LIT("acme"), &client, NULL));
-    assert_ok(sb_client_respec(client, &scope, &spec, NULL));
-    spec.self_changed = SB_CLIENT_KEYS | SB_CLIENT_CONTACT;
-    assert_ok(sb_client_new(&spec, &other, NULL));
-    assert_ok(sb_clients_replace(d->f->clients, other, NULL));
+    change_behind(d, "acme", NULL, SB_CLIENT_KEYS | SB_CLIENT_CONTACT);
     look(d, "/portal/admin/client?id=acme", &r);
     assert_contains(r.body, "It changed itself since it was approved");
     assert_contains(r.body, "keys, contact");

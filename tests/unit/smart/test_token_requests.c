@@ -8,19 +8,17 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
 #include "base/json.h"
-#include "base/log.h"
 #include "http/client.h"
 #include "jose/base64url.h"
 #include "smart/token_client.h"
 #include "smart/token_internal.h"
 
 #include "fake_clock.h"
+#include "schedules.h"
 #include "scratch_dir.h"
 
 #define TOKEN_URL  "https://auth.payer.example/token"
@@ -50,14 +48,6 @@ static uint64_t draw(world *w, uint64_t below) /* under lock; a step of xorshift
     w->random ^= w->random << 17;
     return w->random % below;
 }
-
-#define HOLDS(w, sentence, true)                                                                                       \
-    do {                                                                                                               \
-        if (!(true)) {                                                                                                 \
-            (void)fprintf(stderr, "seed %llu: not so: %s\n", (unsigned long long)(w)->seed, sentence);                 \
-            abort();                                                                                                   \
-        }                                                                                                              \
-    } while (0)
 
 /* The claims of the request's client_assertion; the caller's. */
 static json_t *claims_of(world *w, const sb_http_request *request)
@@ -197,23 +187,17 @@ static void run_schedule(const sb_key *key, const char *dir, uint64_t seed, size
     free(w);
 }
 
-static void quiet(void *impl, sb_log_level level, const char *line)
-{
-    (void)impl, (void)level, (void)line;
-}
-
 static void no_assertion_is_sent_twice_in_any_schedule(void **state)
 {
     (void)state;
-    const char *only = getenv("SB_SEED");
-    unsigned schedules = only ? 1 : getenv("SB_SOAK") ? SCHEDULES * SOAK : SCHEDULES;
+    unsigned schedules = schedules_count(SCHEDULES, SOAK);
     size_t requests = 0, answered = 0;
     sb_key *key = NULL;
     SB_AUTOFREE dir = scratch_dir_new();
-    sb_log_set(SB_LOG_DEBUG, quiet, NULL);
+    schedules_be_quiet();
     assert_int_equal(sb_key_generate("ES256", 0, "kid-1", &key, NULL), SB_OK);
     for (unsigned i = 0; i < schedules; i++)
-        run_schedule(key, dir, only ? strtoull(only, NULL, 10) : i, &requests, &answered);
+        run_schedule(key, dir, schedules_seed(i), &requests, &answered);
     print_message("token requests: %u schedules, %zu requests of which %zu got a token, 0 used a jti again\n",
                   schedules, requests, answered);
     assert_true(answered > schedules && requests > 2 * schedules); /* else nothing was tried */

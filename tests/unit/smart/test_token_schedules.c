@@ -8,15 +8,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
-#include "base/log.h"
 #include "smart/token_internal.h"
 
 #include "fake_clock.h"
+#include "schedules.h"
 
 #define ASKERS       4
 #define STEPS        60 /* of time, in one schedule */
@@ -51,14 +49,6 @@ static uint64_t draw(world *w, uint64_t below)
     x = (x ^ (x >> 27)) * UINT64_C(0x94D049BB133111EB);
     return (x ^ (x >> 31)) % below;
 }
-
-#define HOLDS(w, sentence, true)                                                                                       \
-    do {                                                                                                               \
-        if (!(true)) {                                                                                                 \
-            (void)fprintf(stderr, "seed %llu: not so: %s\n", (unsigned long long)(w)->seed, sentence);                 \
-            abort();                                                                                                   \
-        }                                                                                                              \
-    } while (0)
 
 /* The payer */
 
@@ -211,20 +201,14 @@ static void run_schedule(uint64_t seed, unsigned *requests, unsigned *served, un
     (void)pthread_mutex_destroy(&w.lock);
 }
 
-static void quiet(void *impl, sb_log_level level, const char *line)
-{
-    (void)impl, (void)level, (void)line;
-}
-
 static void what_is_promised_holds_in_every_schedule(void **state)
 {
     (void)state;
-    const char *only = getenv("SB_SEED");
-    unsigned schedules = only ? 1 : getenv("SB_SOAK") ? SCHEDULES * SOAK : SCHEDULES;
+    unsigned schedules = schedules_count(SCHEDULES, SOAK);
     unsigned requests = 0, served = 0, failures = 0;
-    sb_log_set(SB_LOG_DEBUG, quiet, NULL);
+    schedules_be_quiet();
     for (unsigned i = 0; i < schedules; i++)
-        run_schedule(only ? strtoull(only, NULL, 10) : i, &requests, &served, &failures);
+        run_schedule(schedules_seed(i), &requests, &served, &failures);
     print_message(
         "token schedules: %u schedules, %u tokens handed out, %u requests of which %u failed, 0 broken promises\n",
         schedules, served, requests, failures);
