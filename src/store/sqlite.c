@@ -171,8 +171,10 @@ static sb_status configure(sb_db *db, sb_error *err)
 static sb_status check_owner(sb_db *db, unsigned application_id, sb_error *err)
 {
     int64_t id = 0, tables = 0;
-    SB_TRY(pragma_i64(db, "PRAGMA application_id", &id, err));
+    /* In this order: another process may be at the first migration, which commits the mark and its tables together. Who
+     * sees the tables sees the mark. */
     SB_TRY(pragma_i64(db, "SELECT count(*) FROM sqlite_schema", &tables, err));
+    SB_TRY(pragma_i64(db, "PRAGMA application_id", &id, err));
     if (application_id == 0 || tables == 0 || (uint32_t)id == application_id)
         return SB_OK;
     return sb_db_fail(db, SB_E_INVALID, "used", "another program made this database",
