@@ -3,9 +3,11 @@
 import base64
 import gzip
 import json
+import ssl
 import subprocess
 import threading
 import time
+import urllib.error
 import urllib.parse
 import uuid
 
@@ -253,7 +255,7 @@ def test_requests_that_make_no_sense_are_answered_and_survived(t):
     partner = sandbox_partner(t, "--patients", "1")
     token = partner.token()
     for path in ("/../../etc/passwd", "/jobs/%2e%2e/%2e%2e/x", "/jobs/999999/0", "/jobs/-1", "/Patient/$export?_since=x",
-                 "/Patient/$export?_type=%00", "/Patient/$export?x=" + "y" * 60000,
+                 "/Patient/$export?_type=%00", "/Patient/$export?x=" + "y" * 8000,
                  "/Group/nobody/$export", "/Nothing", "/%", "/Patient/$export?%zz=1"):
         answer = partner.ask("GET", path, token, Prefer="respond-async", Accept="application/fhir+json")
         assert 400 <= answer.status < 500, f"{path}: {answer.status} {answer.body[:200]}"
@@ -262,6 +264,12 @@ def test_requests_that_make_no_sense_are_answered_and_survived(t):
         answer = partner.ask("POST", "/Patient/$export", token, body, Content_Type="application/fhir+json",
                              Prefer="respond-async", Accept="application/fhir+json")
         assert 400 <= answer.status < 500, f"{body}: {answer.status}"
+    # More than a head may have is not read to its end: who is still sending may meet a closed connection, not the answer.
+    try:
+        answer = partner.ask("GET", "/Patient/$export?x=" + "y" * 60000, token, Prefer="respond-async")
+        assert 400 <= answer.status < 500, f"{answer.status} {answer.body[:200]}"
+    except urllib.error.URLError as problem:
+        assert isinstance(problem.reason, (ssl.SSLEOFError, ConnectionError)), problem
     assert partner.ask("GET", "/metadata").status == 200
 
 
