@@ -194,7 +194,7 @@ void sb_jobs_free(sb_jobs *jobs)
 /* Asking for an export */
 
 /* Whether it may be at all. Members are read now only if what is named depends on them; whom it will be about, the job finds out. */
-static sb_status judge(sb_jobs *jobs, const sb_job_request *request, sb_error *err)
+static sb_status judge(sb_jobs *jobs, const sb_job_request *request, sb_export_refusal *refusal, sb_error *err)
 {
     SB_AUTO(sb_members) members = SB_MEMBERS_INIT;
     SB_AUTOPTR(sb_plan) plan = NULL;
@@ -208,7 +208,7 @@ static sb_status judge(sb_jobs *jobs, const sb_job_request *request, sb_error *e
     } else {
         SB_TRY(sb_groups_any(jobs->options.groups, request->client_id, err));
     }
-    return sb_plan_new(jobs->options.data, named ? &members : NULL, request, &plan, err);
+    return sb_plan_new(jobs->options.data, named ? &members : NULL, request, &plan, refusal, err);
 }
 
 /* In the order of kick-offs, though the clock counts seconds. */
@@ -234,14 +234,13 @@ static sb_status fill_row(sb_jobs *jobs, const sb_job_request *request, sb_job_r
     return sb_job_request_save(request, &row->request, err);
 }
 
-sb_status sb_jobs_create(sb_jobs *jobs, const sb_job_request *request, char id[SB_JOB_ID_SIZE], unsigned *retry_after_s,
-                         sb_error *err)
+static sb_status create(sb_jobs *jobs, const sb_job_request *request, char id[SB_JOB_ID_SIZE],
+                        sb_export_refusal *refusal, sb_error *err)
 {
     const sb_jobs_options *o = &jobs->options;
     sb_job_limits limits = {o->per_client, o->per_client_kept, o->max_jobs, o->min_seconds};
     SB_AUTO(sb_job_row) row = SB_JOB_ROW_INIT;
-    *retry_after_s = o->retry_after_s;
-    SB_TRY(judge(jobs, request, err));
+    SB_TRY(judge(jobs, request, refusal, err));
     SB_TRY(fill_row(jobs, request, &row, err));
     sb_jobs_sweep(jobs);
     SB_TRY(sb_job_table_add(o->pool, &row, &limits, sb_jobs_wall_s(jobs), err));
@@ -251,6 +250,36 @@ sb_status sb_jobs_create(sb_jobs *jobs, const sb_job_request *request, char id[S
     (void)pthread_cond_signal(&jobs->wake);
     sb_jobs_leave(jobs);
     return SB_OK;
+}
+
+/* What groups and the table of jobs refuse they say by the answer that it means; each of theirs means one thing. */
+static sb_export_refusal refusal_of(const sb_error *err)
+{
+    switch (err->http_status) {
+    case 403:
+        return SB_EXPORT_REFUSAL_ROSTER;
+    case 404:
+        return SB_EXPORT_REFUSAL_GROUP;
+    case 429:
+        return SB_EXPORT_REFUSAL_TOO_MANY;
+    case 503:
+        return SB_EXPORT_REFUSAL_FULL;
+    default:
+        return SB_EXPORT_REFUSAL_INTERNAL;
+    }
+}
+
+sb_status sb_jobs_create(sb_jobs *jobs, const sb_job_request *request, char id[SB_JOB_ID_SIZE], sb_job_refusal *refusal,
+                         sb_error *err)
+{
+    sb_error failed = SB_ERROR_INIT;
+    *refusal = (sb_job_refusal){SB_EXPORT_REFUSAL_INTERNAL, jobs->options.retry_after_s};
+    sb_status status = create(jobs, request, id, &refusal->why, &failed);
+    if (status != SB_OK && refusal->why == SB_EXPORT_REFUSAL_INTERNAL) /* not the plan's */
+        refusal->why = refusal_of(&failed);
+    if (status != SB_OK && err)
+        *err = failed;
+    return status;
 }
 
 /* Watching it */

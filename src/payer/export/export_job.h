@@ -23,6 +23,7 @@
 #include <smartbulk/clock.h>
 
 #include "payer/data/groups.h"
+#include "payer/export/export_refusal.h"
 #include "smart/scopes.h"
 #include "store/pool.h"
 
@@ -109,10 +110,16 @@ typedef struct sb_job_request {
         .level = SB_JOB_SYSTEM                                                                                         \
     }
 
+/* What a refusal means to others than the asker. */
+typedef struct sb_job_refusal {
+    sb_export_refusal why;
+    unsigned retry_after_s; /* for 429 and 503 */
+} sb_job_refusal;
+
 /* Check the request and queue the job; `id` names it from now on. The error's http_status is the answer: 400 a
- * parameter is wrong or not supported, 403 a type the token does not cover, 404 no such group, 429 too many under way
- * (and *retry_after_s says when to ask again), 503 too many jobs in all. */
-sb_status sb_jobs_create(sb_jobs *jobs, const sb_job_request *request, char id[SB_JOB_ID_SIZE], unsigned *retry_after_s,
+ * parameter is wrong or not supported, 403 a type the token does not cover, 404 no such group, 429 too many under way,
+ * 503 too many jobs in all; then `refusal` is filled in too. */
+sb_status sb_jobs_create(sb_jobs *jobs, const sb_job_request *request, char id[SB_JOB_ID_SIZE], sb_job_refusal *refusal,
                          sb_error *err);
 
 typedef enum sb_job_state { SB_JOB_QUEUED, SB_JOB_RUNNING, SB_JOB_DONE, SB_JOB_FAILED } sb_job_state;

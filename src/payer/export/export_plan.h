@@ -12,9 +12,9 @@
 typedef struct sb_plan sb_plan;
 
 /* `members`: whom it may be about, borrowed for the plan's life; NULL: not looked at, for a plan that is only to be
- * judged. Errors as sb_jobs_create() documents them: err->http_status is 400 or 403. */
+ * judged. Errors as sb_jobs_create() documents them: err->http_status is 400 or 403, and *refusal says why. */
 sb_status sb_plan_new(const sb_data *data, const sb_members *members, const sb_job_request *request, sb_plan **out,
-                      sb_error *err);
+                      sb_export_refusal *refusal, sb_error *err);
 void sb_plan_free(sb_plan *plan); /* NULL is fine */
 SB_DEFINE_FREEP(sb_plan)
 

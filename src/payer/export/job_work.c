@@ -102,7 +102,7 @@ static sb_status make_plan(work *w, sb_error *err)
     SB_TRY(sb_kept_request_load(sb_str_from(w->row.request), w->row.client, &w->kept, err));
     SB_TRY(sb_jobs_members(w->jobs, &w->kept.request, &w->members, err));
     w->kept.request.lenient = true;
-    return sb_plan_new(w->jobs->options.data, &w->members, &w->kept.request, &w->plan, err);
+    return sb_plan_new(w->jobs->options.data, &w->members, &w->kept.request, &w->plan, &(sb_export_refusal){0}, err);
 }
 
 static sb_status run(work *w, sb_error *err)

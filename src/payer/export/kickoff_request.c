@@ -14,17 +14,18 @@ static const struct {
     const char *name;
     parameter_kind kind;
     size_t offset;
+    sb_export_refusal refusal; /* when it is wrong */
 } known[] = {
-    {"_type", LIST, offsetof(sb_kickoff, types)},
-    {"_elements", LIST, offsetof(sb_kickoff, elements)},
-    {"patient", LIST, offsetof(sb_kickoff, patients)},
-    {"_typeFilter", LIST, offsetof(sb_kickoff, type_filters)},
-    {"_since", SINGLE, offsetof(sb_kickoff, since)},
-    {"_until", SINGLE, offsetof(sb_kickoff, until)},
-    {"_outputFormat", SINGLE, offsetof(sb_kickoff, output_format)},
-    {"_format", PASSED, 0},
-    {"exportType", SINGLE, offsetof(sb_kickoff, export_type)},
-    {"allowPartialManifests", TRUTH, offsetof(sb_kickoff, partial)},
+    {"_type", LIST, offsetof(sb_kickoff, types), SB_EXPORT_REFUSAL_TYPE},
+    {"_elements", LIST, offsetof(sb_kickoff, elements), SB_EXPORT_REFUSAL_ELEMENTS},
+    {"patient", LIST, offsetof(sb_kickoff, patients), SB_EXPORT_REFUSAL_PATIENT},
+    {"_typeFilter", LIST, offsetof(sb_kickoff, type_filters), SB_EXPORT_REFUSAL_FILTER},
+    {"_since", SINGLE, offsetof(sb_kickoff, since), SB_EXPORT_REFUSAL_SINCE},
+    {"_until", SINGLE, offsetof(sb_kickoff, until), SB_EXPORT_REFUSAL_UNTIL},
+    {"_outputFormat", SINGLE, offsetof(sb_kickoff, output_format), SB_EXPORT_REFUSAL_OUTPUT_FORMAT},
+    {"_format", PASSED, 0, SB_EXPORT_REFUSAL_PARAMETER},
+    {"exportType", SINGLE, offsetof(sb_kickoff, export_type), SB_EXPORT_REFUSAL_EXPORT_TYPE},
+    {"allowPartialManifests", TRUTH, offsetof(sb_kickoff, partial), SB_EXPORT_REFUSAL_PARTIAL},
 };
 
 void sb_kickoff_cleanup(sb_kickoff *k)
@@ -37,19 +38,21 @@ void sb_kickoff_cleanup(sb_kickoff *k)
     *k = (sb_kickoff)SB_KICKOFF_INIT;
 }
 
-static sb_status bad(sb_error *err, const char *name, const char *why)
+/* `name`: a constant, or one that is known here. */
+static sb_status bad(sb_kickoff *k, sb_export_refusal refusal, const char *name, const char *why, sb_error *err)
 {
-    sb_error_set(err, SB_E_INVALID, "the export request cannot be served", "%.64s %s", "mend the parameter",
-                 sb_str_is_text(sb_str_from(name)) ? name : "a parameter", why);
+    sb_error_set(err, SB_E_INVALID, "the export request cannot be served", "%s %s", "mend the parameter", name, why);
+    k->refusal = refusal;
     if (err)
         err->http_status = 400;
     return SB_E_INVALID;
 }
 
-static sb_status list_add(sb_kickoff_list *list, const char *name, sb_str value, sb_error *err)
+static sb_status list_add(sb_kickoff_list *list, sb_str value, bool *full, sb_error *err)
 {
-    if (list->count == SB_JOB_LIST_MAX)
-        return bad(err, name, "is there more often than this server takes (10000)");
+    *full = list->count == SB_JOB_LIST_MAX;
+    if (*full)
+        return SB_OK;
     if (list->count == list->cap) {
         size_t cap = list->cap ? list->cap * 2 : 16;
         sb_str *items = realloc(list->items, cap * sizeof(*items));
@@ -62,15 +65,35 @@ static sb_status list_add(sb_kickoff_list *list, const char *name, sb_str value,
     return SB_OK;
 }
 
-static sb_status set_truth(bool *truth, const char *name, sb_str value, sb_error *err)
+static sb_status add_entry(sb_kickoff *k, sb_kickoff_list *list, sb_export_refusal refusal, const char *name,
+                           sb_str value, sb_error *err)
 {
+    bool full;
+    SB_TRY(list_add(list, value, &full, err));
+    return full ? bad(k, refusal, name, "is there more often than this server takes (10000)", err) : SB_OK;
+}
+
+static sb_status set_truth(sb_kickoff *k, size_t i, sb_str value, sb_error *err)
+{
+    bool *truth = (bool *)((char *)k + known[i].offset);
     *truth = sb_str_eq(value, SB_STR_LIT("true"));
-    return *truth || sb_str_eq(value, SB_STR_LIT("false")) ? SB_OK : bad(err, name, "is neither true nor false");
+    return *truth || sb_str_eq(value, SB_STR_LIT("false"))
+               ? SB_OK
+               : bad(k, known[i].refusal, known[i].name, "is neither true nor false", err);
+}
+
+static sb_status set_single(sb_kickoff *k, size_t i, sb_str value, sb_error *err)
+{
+    sb_str *single = (sb_str *)(void *)((char *)k + known[i].offset);
+    if (single->ptr)
+        return bad(k, known[i].refusal, known[i].name, "is given more than once", err);
+    *single = value;
+    return value.len > 0 ? SB_OK : bad(k, known[i].refusal, known[i].name, "has no value", err);
 }
 
 static bool is_known(const sb_kickoff *k, size_t i, const char *name)
 {
-    bool davincis = known[i].offset == offsetof(sb_kickoff, export_type) && known[i].kind == SINGLE;
+    bool davincis = known[i].refusal == SB_EXPORT_REFUSAL_EXPORT_TYPE;
     return strcmp(known[i].name, name) == 0 && (k->davinci || !davincis);
 }
 
@@ -80,19 +103,19 @@ static sb_status add(sb_kickoff *k, const char *name, sb_str value, sb_error *er
         if (!is_known(k, i, name))
             continue;
         void *at = (char *)k + known[i].offset;
-        if (known[i].kind == LIST)
-            return list_add(at, name, value, err);
-        if (known[i].kind == TRUTH)
-            return set_truth(at, name, value, err);
-        if (known[i].kind == PASSED)
+        switch (known[i].kind) {
+        case LIST:
+            return add_entry(k, at, known[i].refusal, name, value, err);
+        case SINGLE:
+            return set_single(k, i, value, err);
+        case TRUTH:
+            return set_truth(k, i, value, err);
+        case PASSED:
             return SB_OK;
-        sb_str *single = at;
-        if (single->ptr)
-            return bad(err, name, "is given more than once");
-        *single = value;
-        return value.len > 0 ? SB_OK : bad(err, name, "has no value");
+        }
     }
-    return list_add(&k->others, "a parameter that is not known here", sb_str_from(name), err);
+    return add_entry(k, &k->others, SB_EXPORT_REFUSAL_PARAMETER, "a parameter that is not known here",
+                     sb_str_from(name), err);
 }
 
 /* What is said of a parameter is JSON, and so is the manifest: neither can repeat anything else. */
@@ -107,9 +130,10 @@ sb_status sb_kickoff_from_query(const sb_form *query, sb_kickoff *out, sb_error 
 {
     for (size_t i = 0; i < query->len; i++) {
         if (sb_str_eq(query->items[i].name, SB_STR_LIT("patient"))) /* URLs end up in logs */
-            return bad(err, "patient", "belongs into the body of a POST, not into a URL");
+            return bad(out, SB_EXPORT_REFUSAL_PATIENT, "patient", "belongs into the body of a POST, not into a URL",
+                       err);
         if (!is_utf8(query->items[i].name) || !is_utf8(query->items[i].value))
-            return bad(err, "a parameter", "is not UTF-8");
+            return bad(out, SB_EXPORT_REFUSAL_MALFORMED, "a parameter", "is not UTF-8", err);
         SB_TRY(add(out, query->items[i].name.ptr, query->items[i].value, err));
     }
     return SB_OK;
@@ -130,7 +154,7 @@ sb_status sb_kickoff_from_parameters(const json_t *document, sb_kickoff *out, sb
     while (sb_parameters_next(sb_parameters_list(document), &at, &parameter)) {
         bool reference = strcmp(parameter.name, "patient") == 0;
         if (reference && parameter.kind != SB_PARAMETER_REFERENCE)
-            return bad(err, "patient", "is not a valueReference");
+            return bad(out, SB_EXPORT_REFUSAL_PATIENT, "patient", "is not a valueReference", err);
         SB_TRY(add(out, parameter.name, text_of(&parameter), err));
     }
     return SB_OK;

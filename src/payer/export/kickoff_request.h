@@ -23,6 +23,7 @@ typedef struct sb_kickoff {
     sb_str since, until, output_format, export_type;
     bool davinci; /* set by the caller before: it is $davinci-data-export, which has an exportType            PDEX-02 */
     bool partial;
+    sb_export_refusal refusal; /* of one that was refused: why */
 } sb_kickoff;
 
 #define SB_KICKOFF_INIT                                                                                                \
@@ -32,7 +33,7 @@ typedef struct sb_kickoff {
 void sb_kickoff_cleanup(sb_kickoff *kickoff);
 
 /* SB_E_INVALID (err->http_status 400): a single parameter that is repeated, too many of one, a value of a kind that
- * cannot be it; in a query, also `patient`, which belongs into a body. */
+ * cannot be it; in a query, also `patient`, which belongs into a body. Then out->refusal says which. */
 sb_status sb_kickoff_from_query(const sb_form *query, sb_kickoff *out, sb_error *err);
 /* `document` was checked by sb_parameters_parse(). */
 sb_status sb_kickoff_from_parameters(const json_t *document, sb_kickoff *out, sb_error *err);

@@ -125,7 +125,7 @@ void sb_route_group(sb_service *service, sb_server_request *request, sb_visit *v
         return;
     (void)snprintf(visit->group, sizeof(visit->group), "%.*s", (int)SB_MIN(id.len, (size_t)SB_DATA_ID_MAX), id.ptr);
     if (sb_groups_get(service->o.groups, visit->client, id, MEMBERS_MAX, &group, &err) != SB_OK) {
-        visit->reason = err.http_status == 404 ? "group_unknown" : NULL;
+        visit->reason = err.http_status == 404 ? sb_export_refusal_name(SB_EXPORT_REFUSAL_GROUP) : NULL;
         sb_answer_error(answer, &err);
         return;
     }

@@ -82,67 +82,27 @@ static void note_request(sb_visit *visit, const sb_job_request *job)
         visit->members = (int64_t)job->patients.count;
 }
 
-static bool has_no_roster(const sb_error *err)
+static void refuse(sb_visit *visit, const sb_error *err, const sb_job_refusal *refusal, sb_answer *answer)
 {
-    return err->http_status == 403 && err->code == SB_E_NOT_FOUND;
-}
-
-/* By the parameter that was found wrong, which is the first word of what is said about it; the texts are ours. */
-static const char *reason_of_parameter(const sb_error *err)
-{
-    static const struct {
-        const char *parameter, *reason;
-    } reasons[] = {{"_type ", "type_unknown"},
-                   {"_typeFilter ", "filter_invalid"},
-                   {"_since ", "since_invalid"},
-                   {"_until ", "until_invalid"},
-                   {"_elements ", "elements_invalid"},
-                   {"_outputFormat ", "output_format_not_offered"},
-                   {"patient ", "patient_invalid"},
-                   {"exportType ", "export_type_invalid"},
-                   {"allowPartialManifests ", "partial_manifests_invalid"},
-                   {"parameter ", "parameter_unknown"}};
-    for (size_t i = 0; i < SB_ARRAY_LEN(reasons); i++) {
-        if (sb_str_starts_with(sb_str_from(err->why), sb_str_from(reasons[i].parameter)))
-            return reasons[i].reason;
-    }
-    return "parameters_malformed";
-}
-
-static const char *reason_of(const sb_error *err)
-{
-    switch (err->http_status) {
-    case 400:
-        return reason_of_parameter(err);
-    case 403:
-        return has_no_roster(err) ? "roster_missing" : "scope_insufficient";
-    case 404:
-        return "group_unknown";
-    case 429:
-        return "too_many_exports";
-    case 503:
-        return "server_full";
-    default:
-        return sb_refusal_name(SB_REFUSAL_INTERNAL);
-    }
-}
-
-static void refuse(sb_visit *visit, const sb_error *err, unsigned retry_after_s, sb_answer *answer)
-{
-    visit->reason = reason_of(err);
+    visit->reason = sb_export_refusal_name(refusal->why);
     visit->audit = "export.refused";
     sb_answer_error(answer, err);
     if (err->http_status == 429 || err->http_status == 503)
-        sb_answer_header(answer, "Retry-After", "%u", retry_after_s); /* EXP-04 */
-    if (err->http_status == 403 && !has_no_roster(err))
+        sb_answer_header(answer, "Retry-After", "%u", refusal->retry_after_s); /* EXP-04 */
+    if (refusal->why == SB_EXPORT_REFUSAL_SCOPE)
         sb_answer_header(answer, "WWW-Authenticate", "Bearer realm=\"smartbulk\", error=\"insufficient_scope\"");
+}
+
+static void refuse_parameters(sb_visit *visit, const sb_error *err, const sb_kickoff *kickoff, sb_answer *answer)
+{
+    refuse(visit, err, &(sb_job_refusal){.why = kickoff->refusal}, answer);
 }
 
 static void start(sb_service *service, const sb_server_request *request, sb_visit *visit, const sb_kickoff *kickoff,
                   sb_answer *answer)
 {
     char id[SB_JOB_ID_SIZE];
-    unsigned retry_after_s = 1;
+    sb_job_refusal refusal = {SB_EXPORT_REFUSAL_INTERNAL, 1};
     sb_error err = SB_ERROR_INIT;
     SB_AUTOFREE url =
         sb_printf("%s%s%s%s", service->base_url, request->target.path, request->target.query_text ? "?" : "",
@@ -154,9 +114,9 @@ static void start(sb_service *service, const sb_server_request *request, sb_visi
     read_level(request, &job);
     sb_kickoff_fill(kickoff, &job);
     note_request(visit, &job);
-    sb_status status = url ? sb_jobs_create(service->o.jobs, &job, id, &retry_after_s, &err) : sb_error_nomem(&err);
+    sb_status status = url ? sb_jobs_create(service->o.jobs, &job, id, &refusal, &err) : sb_error_nomem(&err);
     if (status != SB_OK) {
-        refuse(visit, &err, retry_after_s, answer);
+        refuse(visit, &err, &refusal, answer);
         return;
     }
     (void)atomic_fetch_add(&service->exports, 1);
@@ -179,7 +139,7 @@ void sb_route_kickoff_get(sb_service *service, sb_server_request *request, sb_vi
     if (!check_headers(request, visit, answer))
         return;
     if (sb_kickoff_from_query(&request->target.query, &kickoff, &err) != SB_OK)
-        refuse(visit, &err, 0, answer);
+        refuse_parameters(visit, &err, &kickoff, answer);
     else
         start(service, request, visit, &kickoff, answer);
 }
@@ -203,12 +163,12 @@ void sb_route_kickoff_post(sb_service *service, sb_server_request *request, sb_v
         return;
     }
     if (sb_parameters_parse(request->body, &document, &err) != SB_OK) {
-        (void)refuse_form(visit, answer, 400, "parameters_malformed", err.why);
+        (void)refuse_form(visit, answer, 400, sb_export_refusal_name(SB_EXPORT_REFUSAL_MALFORMED), err.why);
         return;
     }
     kickoff.davinci = sb_target_at(&request->target, 3, "$davinci-data-export"); /* PDEX-02 */
     if (sb_kickoff_from_parameters(document, &kickoff, &err) != SB_OK)
-        refuse(visit, &err, 0, answer);
+        refuse_parameters(visit, &err, &kickoff, answer);
     else
         start(service, request, visit, &kickoff, answer);
 }

@@ -105,9 +105,9 @@ static inline sb_job_request request_of(const char *client, sb_job_level level)
 
 static inline sb_str kick_off(fixture *f, const sb_job_request *request, char id[SB_JOB_ID_SIZE])
 {
-    unsigned retry;
+    sb_job_refusal refusal;
     sb_error err = SB_ERROR_INIT;
-    if (sb_jobs_create(f->jobs, request, id, &retry, &err) != SB_OK)
+    if (sb_jobs_create(f->jobs, request, id, &refusal, &err) != SB_OK)
         fail_msg("%s: %s", err.what, err.why);
     return sb_str_from(id);
 }
@@ -115,9 +115,9 @@ static inline sb_str kick_off(fixture *f, const sb_job_request *request, char id
 static inline void expect_refusal(fixture *f, const sb_job_request *request, int http_status, const char *why)
 {
     char id[SB_JOB_ID_SIZE];
-    unsigned retry;
+    sb_job_refusal refusal;
     sb_error err = SB_ERROR_INIT;
-    assert_int_not_equal(sb_jobs_create(f->jobs, request, id, &retry, &err), SB_OK);
+    assert_int_not_equal(sb_jobs_create(f->jobs, request, id, &refusal, &err), SB_OK);
     assert_int_equal(err.http_status, http_status);
     assert_contains(err.why, why);
 }

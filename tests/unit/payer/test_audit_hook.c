@@ -138,6 +138,8 @@ static void expect_refused(audited *a, const char *headers, const char *target, 
         fail_msg("%s: '%s', not '%s'", target, sb_json_str(e, "reason"), reason);
 }
 
+#define PARAMETER(name, value) "{\"resourceType\":\"Parameters\",\"parameter\":[{\"name\":\"" name "\"," value "}]}"
+
 static void each_refusal_of_a_kick_off_has_its_own_reason(void **state)
 {
     audited *a = *state;
@@ -153,6 +155,11 @@ static void each_refusal_of_a_kick_off_has_its_own_reason(void **state)
         {"allowPartialManifests=maybe", "partial_manifests_invalid"},
         {"whatever=1", "parameter_unknown"},
         {"_type=%ff", "parameters_malformed"},
+        {"_typeFilter=Nothing%3Fx=y", "filter_invalid"},
+        {"_since=2024-01-02T00:00:00Z&_until=2024-01-01T00:00:00Z", "until_invalid"},
+        {"_since=", "since_invalid"},
+        {"organizeOutputBy=Patient", "parameter_unknown"},
+        {"exportType=hl7.fhir.us.davinci-atr", "parameter_unknown"}, /* it is not $davinci-data-export */
     };
     SB_AUTOFREE token = bearer(a->f, 1, "system/*.rs");
     SB_AUTOFREE good = sb_printf("%sPrefer: respond-async\nAccept: application/fhir+json\n", token);
@@ -168,6 +175,31 @@ static void each_refusal_of_a_kick_off_has_its_own_reason(void **state)
     expect_refused(a, form, "/fhir/Patient/$export", "{}", "content_type_wrong");
     expect_refused(a, post, "/fhir/Patient/$export?a=b", "{}", "parameter_in_url");
     expect_refused(a, post, "/fhir/Patient/$export", "{}", "parameters_malformed");
+    expect_refused(a, post, "/fhir/Group/all/$davinci-data-export", PARAMETER("exportType", "\"valueUri\":\"x\""),
+                   "export_type_invalid");
+    expect_refused(a, post, "/fhir/Patient/$export", PARAMETER("patient", "\"valueString\":\"Patient/1\""),
+                   "patient_invalid");
+    expect_refused(a, post, "/fhir/$export", PARAMETER("patient", "\"valueReference\":{\"reference\":\"Patient/1\"}"),
+                   "patient_invalid");
+    expect_refused(a, good, "/fhir/Group/nobodys/$export", NULL, "group_unknown");
+    SB_AUTOFREE narrow = bearer(a->f, 1, "system/Coverage.read");
+    SB_AUTOFREE covers_less = sb_printf("%sPrefer: respond-async\n", narrow);
+    expect_refused(a, covers_less, "/fhir/Patient/$export?_type=Patient", NULL, "scope_insufficient");
+    expect_refused(a, covers_less, "/fhir/Patient/$export?_typeFilter=Patient%3F_id=1", NULL, "scope_insufficient");
+}
+
+static void what_a_client_may_not_have_more_of_has_a_reason_too(void **state)
+{
+    audited *a = *state;
+    SB_AUTO(reply) r = REPLY_INIT;
+    a->f->jobs_options.per_client = 1;
+    a->f->jobs_options.min_seconds = 100;
+    fixture_reopen(a->f);
+    SB_AUTOFREE token = bearer(a->f, 1, "system/*.rs");
+    SB_AUTOFREE good = sb_printf("%sPrefer: respond-async\n", token);
+    get(a->f, "/fhir/Patient/$export", good, &r);
+    assert_int_equal(r.status, 202);
+    expect_refused(a, good, "/fhir/Patient/$export", NULL, "too_many_exports");
 }
 
 static void expect_path(audited *a, const char *method, const char *target, const char *path)
@@ -373,6 +405,7 @@ int main(void)
         T(a_token_that_is_refused_is_told_with_its_exact_reason),
         T(an_export_is_told_with_its_group_and_what_it_was_refused_for),
         T(each_refusal_of_a_kick_off_has_its_own_reason),
+        T(what_a_client_may_not_have_more_of_has_a_reason_too),
         T(whom_a_proxy_asks_about_is_not_in_the_log),
         T(what_is_read_of_an_export_is_told_and_whose_it_is_not),
         T(knocking_strangers_cannot_fill_the_disk),

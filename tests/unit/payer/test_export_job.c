@@ -373,8 +373,8 @@ static void *use_the_server(void *impl)
     request.group_id = SB_STR_LIT("first-half");
     for (int i = 0; i < 30; i++) {
         char id[SB_JOB_ID_SIZE];
-        unsigned retry;
-        if (sb_jobs_create(c->f->jobs, &request, id, &retry, NULL) != SB_OK)
+        sb_job_refusal refusal;
+        if (sb_jobs_create(c->f->jobs, &request, id, &refusal, NULL) != SB_OK)
             return NULL;
         sb_job_status status = {.state = SB_JOB_QUEUED};
         while (i % 3 != 0 && status.state < SB_JOB_DONE) {

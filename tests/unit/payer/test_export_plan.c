@@ -73,7 +73,7 @@ static void plan_for(fixture *f, const sb_members *members, sb_job_level level)
     sb_job_request request = {.client_id = "c", .level = level, .scopes = &f->scopes};
     sb_plan_free(f->plan);
     f->plan = NULL;
-    assert_ok(sb_plan_new(f->data, members, &request, &f->plan, NULL));
+    assert_ok(sb_plan_new(f->data, members, &request, &f->plan, &(sb_export_refusal){0}, NULL));
 }
 
 static const sb_data_type *planned(const fixture *f, sb_str name)
@@ -195,12 +195,14 @@ static void a_type_about_anybody_is_refused_to_who_may_have_some(void **state)
     sb_error err = SB_ERROR_INIT;
     sb_job_request request = {
         .client_id = "c", .level = SB_JOB_SYSTEM, .scopes = &f->scopes, .types = {.items = &type, .count = 1}};
-    assert_int_equal(sb_plan_new(f->data, &members, &request, &f->plan, &err), SB_E_INVALID);
+    sb_export_refusal refusal;
+    assert_int_equal(sb_plan_new(f->data, &members, &request, &f->plan, &refusal, &err), SB_E_INVALID);
+    assert_int_equal(refusal, SB_EXPORT_REFUSAL_TYPE);
     assert_int_equal(err.http_status, 400);
     assert_contains(err.why, "Person");
     request.lenient = true;
     size_t warnings;
-    assert_ok(sb_plan_new(f->data, &members, &request, &f->plan, NULL));
+    assert_ok(sb_plan_new(f->data, &members, &request, &f->plan, &(sb_export_refusal){0}, NULL));
     assert_int_equal(sb_plan_type_count(f->plan), 0);
     (void)sb_plan_warnings(f->plan, &warnings);
     assert_int_equal(warnings, 1);

@@ -195,9 +195,9 @@ static sb_job_request of_group(void)
 
 static sb_str ask(process *p, const sb_job_request *request, char id[SB_JOB_ID_SIZE])
 {
-    unsigned retry;
+    sb_job_refusal refusal;
     sb_error err = SB_ERROR_INIT;
-    if (sb_jobs_create(p->jobs, request, id, &retry, &err) != SB_OK)
+    if (sb_jobs_create(p->jobs, request, id, &refusal, &err) != SB_OK)
         fail_msg("%s: %s", err.what, err.why);
     return sb_str_from(id);
 }
@@ -476,7 +476,7 @@ static void a_group_that_was_taken_away_is_not_exported(database *d)
     process p = {NULL, NULL};
     char space[SB_JOB_ID_SIZE];
     sb_error err = SB_ERROR_INIT;
-    unsigned retry;
+    sb_job_refusal refusal;
     open_shared(&s, d);
     begin(&s, &p);
     s.fake.taken_away = true;
@@ -484,8 +484,9 @@ static void a_group_that_was_taken_away_is_not_exported(database *d)
     sb_str id = ask(&p, &request, space);
     assert_true(eventually(is_in(&p, id, SB_JOB_FAILED)));
     request.client_id = "b";
-    assert_int_not_equal(sb_jobs_create(p.jobs, &request, space, &retry, &err), SB_OK);
+    assert_int_not_equal(sb_jobs_create(p.jobs, &request, space, &refusal, &err), SB_OK);
     assert_int_equal(err.http_status, 404);
+    assert_int_equal(refusal.why, SB_EXPORT_REFUSAL_GROUP);
     end(&p);
     close_shared(&s);
 }
@@ -517,7 +518,7 @@ static void limits_hold_for_all_processes_together(database *d)
     process one = {NULL, NULL}, two = {NULL, NULL};
     char space[SB_JOB_ID_SIZE];
     sb_error err = SB_ERROR_INIT;
-    unsigned retry;
+    sb_job_refusal refusal;
     open_shared(&s, d);
     s.options.per_client = 2;
     s.options.min_seconds = 100;
@@ -526,12 +527,13 @@ static void limits_hold_for_all_processes_together(database *d)
     sb_job_request request = of_group();
     (void)ask(&one, &request, space);
     (void)ask(&two, &request, space);
-    assert_int_not_equal(sb_jobs_create(one.jobs, &request, space, &retry, &err), SB_OK);
+    assert_int_not_equal(sb_jobs_create(one.jobs, &request, space, &refusal, &err), SB_OK);
     assert_int_equal(err.http_status, 429); /* EXP-04 */
-    assert_int_not_equal(sb_jobs_create(two.jobs, &request, space, &retry, &err), SB_OK);
+    assert_int_equal(refusal.why, SB_EXPORT_REFUSAL_TOO_MANY);
+    assert_int_not_equal(sb_jobs_create(two.jobs, &request, space, &refusal, &err), SB_OK);
     request.client_id = "b";
     request.level = SB_JOB_PATIENT;
-    assert_ok(sb_jobs_create(two.jobs, &request, space, &retry, &err));
+    assert_ok(sb_jobs_create(two.jobs, &request, space, &refusal, &err));
     end(&one);
     end(&two);
     close_shared(&s);

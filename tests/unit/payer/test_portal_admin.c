@@ -427,7 +427,7 @@ static void an_export_is_seen_and_ended_whosever_it_is(void **state)
     sb_job_request request = SB_JOB_REQUEST_INIT;
     request.client_id = "client-1";
     request.request_url = BASE "/fhir/$export";
-    assert_ok(sb_jobs_create(d->f->jobs, &request, id, &(unsigned){0}, NULL));
+    assert_ok(sb_jobs_create(d->f->jobs, &request, id, &(sb_job_refusal){.retry_after_s = 0}, NULL));
     look(d, "/portal/admin/exports", &r);
     assert_contains(r.body, id);
     look(d, "/portal/admin/exports?client=client-2", &r);
