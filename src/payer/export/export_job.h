@@ -165,7 +165,8 @@ typedef struct sb_job_file {
 void sb_job_file_cleanup(sb_job_file *file); /* closes; safe to repeat */
 
 /* Open an output or error file of a DONE job by the name the manifest gave it. With `gzip` the compressed form if
- * it is there: the first call has it made, by a thread of its own, and nobody waits for it; small files stay plain. SB_E_NOT_FOUND
+ * it is there: the manifest has it made, else the first call, by a thread of its own, and nobody waits for it; small
+ * files stay plain. SB_E_NOT_FOUND
  * (404) also for a name that is not in the manifest; SB_E_IO (500). With open_files, `client_id` may be NULL: whoever
  * knows the job's id may read its files.                                                                    USE-02 */
 sb_status sb_jobs_file_open(sb_jobs *jobs, const char *client_id, sb_str job_id, sb_str name, bool gzip,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gzip_cache.c - a short list of what is wanted, and the thread that makes it. */
+/* gzip_cache.c - a short list of what is wanted, lists of what will be, and the thread that makes it. */
 #include "payer/export/gzip_cache.h"
 
 #include <errno.h>
@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -15,12 +16,18 @@
 
 #define GZIP_LEVEL  1 /* claims shrink tenfold even so; each level above costs time for a few percent */
 #define CHUNK_BYTES ((size_t)128 * 1024)
+#define NICENESS    10 /* a tenth of a core that others want, all of one that nobody does */
 
 typedef struct wanted {
     int fd; /* of the source; ours */
     char *path;
     struct wanted *next;
 } wanted;
+
+typedef struct ahead_list {
+    sb_gzip_ahead files;
+    struct ahead_list *next;
+} ahead_list;
 
 struct sb_gzip_cache {
     pthread_mutex_t lock;
@@ -29,6 +36,8 @@ struct sb_gzip_cache {
     const sb_clock *clock;
     wanted *queue, *current;
     size_t queued;
+    ahead_list *ahead;  /* whose turn it is first */
+    size_t ahead_count; /* with the one that is being asked */
     bool has_failed;
     int64_t failed_ns;
     atomic_bool ending;
@@ -43,6 +52,31 @@ static void wanted_free(wanted *w)
     sb_fd_cleanup(&w->fd);
     free(w->path);
     free(w);
+}
+
+static void ahead_list_free(sb_gzip_cache *cache, ahead_list *list)
+{
+    cache->ahead_count--;
+    list->files.free(list->files.impl);
+    free(list);
+}
+
+static void drop_ahead(sb_gzip_cache *cache)
+{
+    while (cache->ahead) {
+        ahead_list *first = cache->ahead;
+        cache->ahead = first->next;
+        ahead_list_free(cache, first);
+    }
+}
+
+static void add_ahead(sb_gzip_cache *cache, ahead_list *list)
+{
+    ahead_list **last = &cache->ahead;
+    while (*last)
+        last = &(*last)->next;
+    list->next = NULL;
+    *last = list;
 }
 
 /* Making one */
@@ -131,24 +165,54 @@ static void make_current(sb_gzip_cache *cache)
     (void)pthread_mutex_lock(&cache->lock);
     cache->has_failed = failed;
     cache->failed_ns = cache->clock->monotonic_ns(cache->clock->impl);
+    if (failed)
+        drop_ahead(cache);
     wanted_free(cache->current);
     cache->current = NULL;
+}
+
+/* The next file of the list whose turn it is. Under the lock, which is let go of meanwhile. */
+static wanted *take_ahead(sb_gzip_cache *cache)
+{
+    ahead_list *list = cache->ahead;
+    wanted *w = calloc(1, sizeof(*w));
+    cache->ahead = list->next;
+    (void)pthread_mutex_unlock(&cache->lock);
+    if (w)
+        w->fd = -1;
+    bool more = w && list->files.next(list->files.impl, &w->fd, &w->path);
+    (void)pthread_mutex_lock(&cache->lock);
+    if (more) {
+        add_ahead(cache, list);
+        return w;
+    }
+    ahead_list_free(cache, list);
+    wanted_free(w);
+    return NULL;
+}
+
+static wanted *take_wanted(sb_gzip_cache *cache)
+{
+    wanted *w = cache->queue;
+    cache->queue = w->next;
+    cache->queued--;
+    return w;
 }
 
 static void *work(void *impl)
 {
     sb_gzip_cache *cache = impl;
+    (void)setpriority(PRIO_PROCESS, 0, NICENESS); /* on Linux this is the thread's own */
     (void)pthread_mutex_lock(&cache->lock);
     while (!atomic_load(&cache->ending)) {
-        if (!cache->queue) {
+        if (!cache->queue && cache->ahead_count == 0) {
             (void)pthread_cond_broadcast(&cache->idle);
             (void)pthread_cond_wait(&cache->work, &cache->lock);
             continue;
         }
-        cache->current = cache->queue;
-        cache->queue = cache->current->next;
-        cache->queued--;
-        make_current(cache);
+        cache->current = cache->queue ? take_wanted(cache) : take_ahead(cache);
+        if (cache->current)
+            make_current(cache);
     }
     (void)pthread_mutex_unlock(&cache->lock);
     return NULL;
@@ -205,10 +269,28 @@ int sb_gzip_cache_open(sb_gzip_cache *cache, int source_fd, const char *path)
     return -1;
 }
 
+void sb_gzip_cache_ahead(sb_gzip_cache *cache, const sb_gzip_ahead *ahead)
+{
+    ahead_list *list = calloc(1, sizeof(*list));
+    (void)pthread_mutex_lock(&cache->lock);
+    bool taken = list && takes_more(cache) && cache->ahead_count < SB_GZIP_AHEAD_MAX;
+    if (taken) {
+        list->files = *ahead;
+        cache->ahead_count++;
+        add_ahead(cache, list);
+        (void)pthread_cond_signal(&cache->work);
+    }
+    (void)pthread_mutex_unlock(&cache->lock);
+    if (taken)
+        return;
+    ahead->free(ahead->impl);
+    free(list);
+}
+
 void sb_gzip_cache_wait(sb_gzip_cache *cache)
 {
     (void)pthread_mutex_lock(&cache->lock);
-    while (cache->queue || cache->current)
+    while (cache->queue || cache->ahead_count > 0 || cache->current)
         (void)pthread_cond_wait(&cache->idle, &cache->lock);
     (void)pthread_mutex_unlock(&cache->lock);
 }
@@ -267,6 +349,7 @@ void sb_gzip_cache_free(sb_gzip_cache *cache)
         cache->queue = w->next;
         wanted_free(w);
     }
+    drop_ahead(cache);
     (void)pthread_cond_destroy(&cache->idle);
     (void)pthread_cond_destroy(&cache->work);
     (void)pthread_mutex_destroy(&cache->lock);

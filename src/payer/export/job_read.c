@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* job_read.c - manifests and files of jobs that are done. The lists of files of those that are being fetched are held in
- * memory: a job's row is read once a second, not once a file. */
+ * memory: a job's row is read once a second, not once a file.
+ *
+ * A file's compressed copy is made when the manifest that names it is first answered. When the file is asked for is too
+ * late: nobody waits for it, and a file is fetched once. When the export is done is too early: one that is never
+ * collected, or is given up, would cost processor and disk too, and while others are being prepared the processor is
+ * wanted most. Now, somebody is about to fetch, through a network that is slower than the compressor as a rule; and a
+ * manifest of many files is worked off in their order, which is that of who fetches. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -214,35 +220,36 @@ static sb_status add_next(json_t *manifest, const char *job_url, unsigned page, 
     return links && json_object_set_new(manifest, "link", links) == 0 ? SB_OK : sb_error_nomem(err);
 }
 
-static sb_status write_manifest(const sb_jobs *jobs, const sb_held *held, unsigned page, const char *job_url,
-                                sb_buf *out, sb_error *err)
+/* Which files of the list a page names. */
+typedef struct page_range {
+    size_t from, to;
+} page_range;
+
+static sb_status find_page(const sb_jobs *jobs, const sb_held *held, unsigned page, page_range *out, sb_error *err)
 {
-    char transaction_time[SB_INSTANT_SIZE];
     size_t each = held->kept.request.partial ? jobs->options.manifest_files : SIZE_MAX, count = held->record.count;
     if (page > 0 && (each == SIZE_MAX || page > (count - 1) / each || count == 0))
         return sb_job_not_found(err);
-    size_t from = page > 0 ? page * each : 0, to = count - from > each ? from + each : count;
+    out->from = page > 0 ? page * each : 0;
+    out->to = count - out->from > each ? out->from + each : count;
+    return SB_OK;
+}
+
+static sb_status write_manifest(const sb_jobs *jobs, const sb_held *held, unsigned page, const page_range *range,
+                                const char *job_url, sb_buf *out, sb_error *err)
+{
+    char transaction_time[SB_INSTANT_SIZE];
     SB_AUTOJSON manifest = json_pack("{s:s, s:s, s:b, s:[], s:[], s:[]}", "transactionTime",
                                      sb_instant_format_us(held->row.transaction_us, transaction_time), "request",
                                      held->kept.request.request_url, "requiresAccessToken", !jobs->options.open_files,
                                      "output", "deleted", "error"); /* STAT-04 */
     if (!manifest)
         return sb_error_nomem(err);
-    SB_TRY(list_files(held, from, to, job_url, manifest, err));
-    if (to < count)
+    SB_TRY(list_files(held, range->from, range->to, job_url, manifest, err));
+    if (range->to < held->record.count)
         SB_TRY(add_next(manifest, job_url, page + 1, err));
     SB_AUTOFREE text = sb_json_dump(manifest);
     return text && sb_buf_add_cstr(out, text) ? SB_OK : sb_error_nomem(err);
-}
-
-sb_status sb_jobs_manifest(sb_jobs *jobs, const char *client_id, sb_str job_id, unsigned page, const char *job_url,
-                           sb_buf *out, sb_error *err)
-{
-    sb_held *held = NULL;
-    SB_TRY(hold(jobs, client_id, job_id, &held, err));
-    sb_status status = write_manifest(jobs, held, page, job_url, out, err);
-    let_go(jobs, &held);
-    return status;
 }
 
 sb_status sb_jobs_file_covered(sb_jobs *jobs, const char *client_id, sb_str job_id, const char *type,
@@ -327,12 +334,16 @@ static sb_status open_written(const sb_jobs *jobs, const sb_held *held, const sb
     return o->gzip_path ? SB_OK : sb_error_nomem(err);
 }
 
+static sb_status open_listed(const sb_jobs *jobs, const sb_held *held, const sb_record_file *file, opened *o,
+                             sb_error *err)
+{
+    return file->etag.len > 0 ? open_source(jobs, file, o, err) : open_written(jobs, held, file, o, err);
+}
+
 static sb_status open_named(const sb_jobs *jobs, const sb_held *held, sb_str name, opened *o, sb_error *err)
 {
     const sb_record_file *file = sb_record_find(&held->record, name);
-    if (!file)
-        return sb_job_not_found(err);
-    return file->etag.len > 0 ? open_source(jobs, file, o, err) : open_written(jobs, held, file, o, err);
+    return file ? open_listed(jobs, held, file, o, err) : sb_job_not_found(err);
 }
 
 static sb_status hand_out(sb_jobs *jobs, opened *o, bool gzip, sb_job_file *out, sb_error *err)
@@ -358,6 +369,85 @@ static sb_status hand_out(sb_jobs *jobs, opened *o, bool gzip, sb_job_file *out,
     (void)snprintf(out->etag, sizeof(out->etag), "\"%s%s", o->etag, gzip ? SB_JOB_FILE_GZIP_TAG : "\"");
     o->fd = -1; /* the caller's now */
     return SB_OK;
+}
+
+/* Compressing ahead */
+
+typedef struct ahead {
+    sb_jobs *jobs;
+    char id[SB_JOB_ID_SIZE];
+    char *client;
+    size_t at, end; /* in the list of files */
+} ahead;
+
+static void ahead_free(void *impl)
+{
+    ahead *a = impl;
+    free(a->client);
+    free(a);
+}
+
+/* The job is looked for each time: what was given up meanwhile is compressed for nobody. */
+static bool ahead_next(void *impl, int *source_fd, char **path)
+{
+    ahead *a = impl;
+    sb_held *held = NULL;
+    bool found = false;
+    if (hold(a->jobs, a->client, sb_str_from(a->id), &held, NULL) != SB_OK)
+        return false;
+    while (!found && a->at < a->end && a->at < held->record.count) {
+        const sb_record_file *file = &held->record.files[a->at++];
+        SB_AUTO(opened) o = {.fd = -1};
+        found = file->bytes >= GZIP_MIN_BYTES && open_listed(a->jobs, held, file, &o, NULL) == SB_OK;
+        if (!found)
+            continue;
+        *source_fd = o.fd;
+        *path = o.gzip_path;
+        o = (opened){.fd = -1}; /* the cache's now */
+    }
+    let_go(a->jobs, &held);
+    return found;
+}
+
+/* Which of these nobody was told of before. */
+static bool is_news(sb_jobs *jobs, sb_held *held, page_range *range)
+{
+    sb_jobs_enter(jobs);
+    range->from = SB_MAX(range->from, held->ahead);
+    held->ahead = SB_MAX(held->ahead, range->to);
+    sb_jobs_leave(jobs);
+    return range->from < range->to;
+}
+
+/* Without memory, they are made when they are asked for. */
+static void compress_ahead(sb_jobs *jobs, sb_held *held, page_range range)
+{
+    if (!is_news(jobs, held, &range))
+        return;
+    ahead *a = calloc(1, sizeof(*a));
+    if (!a)
+        return;
+    *a = (ahead){.jobs = jobs, .client = sb_str_dup(sb_str_from(held->row.client)), .at = range.from, .end = range.to};
+    memcpy(a->id, held->id, sizeof(a->id));
+    if (a->client)
+        sb_gzip_cache_ahead(jobs->gzip, &(sb_gzip_ahead){ahead_next, ahead_free, a});
+    else
+        ahead_free(a);
+}
+
+sb_status sb_jobs_manifest(sb_jobs *jobs, const char *client_id, sb_str job_id, unsigned page, const char *job_url,
+                           sb_buf *out, sb_error *err)
+{
+    sb_held *held = NULL;
+    page_range range = {0, 0};
+    SB_TRY(hold(jobs, client_id, job_id, &held, err));
+    sb_status status = find_page(jobs, held, page, &range, err);
+    if (status == SB_OK)
+        status = write_manifest(jobs, held, page, &range, job_url, out, err);
+    if (status == SB_OK)
+        compress_ahead(jobs, held, range);
+    let_go(jobs, &held);
+    return status;
 }
 
 void sb_jobs_wait_compressed(sb_jobs *jobs)

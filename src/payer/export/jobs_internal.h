@@ -31,6 +31,7 @@ typedef struct sb_held {
     unsigned refs;      /* under the lock */
     int64_t checked_ns; /* when its row was last seen; INT64_MIN: no longer believed */
     uint64_t used;      /* the greater, the later */
+    size_t ahead;       /* so many of its files are being compressed, or were */
 } sb_held;
 
 struct sb_jobs {

@@ -141,6 +141,7 @@ static inline json_t *manifest_of(fixture *f, const char *client, sb_str id)
     json_t *manifest = NULL;
     assert_ok(sb_jobs_manifest(f->jobs, client, id, 0, "https://p.example/files/1", &text, NULL));
     assert_ok(sb_json_parse_object(sb_buf_str(&text), "the manifest", &manifest, NULL));
+    sb_jobs_wait_compressed(f->jobs); /* so that nothing half-made is there when a test counts files */
     return manifest;
 }
 

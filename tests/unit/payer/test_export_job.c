@@ -295,6 +295,58 @@ static void compressed_files_hold_the_same_bytes(void **state)
     }
 }
 
+static void who_fetches_each_file_once_gets_it_compressed(void **state)
+{
+    fixture *f = *state;
+    char space[SB_JOB_ID_SIZE];
+    sb_job_request request = request_of("a", SB_JOB_GROUP);
+    for (int whole = 0; whole < 2; whole++) {
+        request.group_id = whole ? SB_STR_LIT("all") : SB_STR_LIT("first-half");
+        sb_str id = kick_off(f, &request, space);
+        (void)wait_for(f, "a", id, SB_JOB_DONE);
+        SB_AUTOJSON manifest = manifest_of(f, "a", id);
+        const json_t *item;
+        size_t i;
+        sb_jobs_wait_compressed(f->jobs);
+        json_array_foreach (json_object_get(manifest, "output"), i, item) {
+            SB_AUTO(sb_job_file) plain = SB_JOB_FILE_INIT;
+            SB_AUTO(sb_job_file) packed = SB_JOB_FILE_INIT;
+            sb_str name = sb_str_from(strrchr(sb_json_str(item, "url"), '/') + 1);
+            assert_ok(sb_jobs_file_open(f->jobs, "a", id, name, false, &plain, NULL));
+            assert_ok(sb_jobs_file_open(f->jobs, "a", id, name, true, &packed, NULL));
+            assert_int_equal(packed.gzip, plain.size >= 1024); /* smaller ones stay plain */
+        }
+        assert_true(i > 0);
+    }
+}
+
+static void who_is_told_page_by_page_gets_each_page_compressed(void **state)
+{
+    fixture *f = *state;
+    char space[SB_JOB_ID_SIZE];
+    f->options.manifest_files = 1;
+    restart(f);
+    sb_job_request request = request_of("a", SB_JOB_GROUP);
+    request.group_id = SB_STR_LIT("first-half");
+    request.partial = true;
+    sb_str id = kick_off(f, &request, space);
+    (void)wait_for(f, "a", id, SB_JOB_DONE);
+    size_t before = files_made(f), pages = 0;
+    for (;; pages++) {
+        SB_AUTO(sb_buf) text = SB_BUF_INIT;
+        if (sb_jobs_manifest(f->jobs, "a", id, (unsigned)pages, "x", &text, NULL) != SB_OK)
+            break;
+        sb_jobs_wait_compressed(f->jobs);
+        assert_true(files_made(f) - before <= pages + 1); /* of no page that was not told of */
+    }
+    assert_true(pages > 2 && files_made(f) > before + 1);
+    size_t all = files_made(f);
+    SB_AUTO(sb_buf) text = SB_BUF_INIT;
+    assert_ok(sb_jobs_manifest(f->jobs, "a", id, 0, "x", &text, NULL));
+    sb_jobs_wait_compressed(f->jobs);
+    assert_int_equal(files_made(f), all);
+}
+
 typedef struct reader {
     fixture *f;
     sb_str id;
@@ -426,6 +478,8 @@ int main(void)
         served(nothing_private_is_left_behind_or_open_to_others),
         served(two_servers_cannot_share_a_folder),
         served(compressed_files_hold_the_same_bytes),
+        served(who_fetches_each_file_once_gets_it_compressed),
+        served(who_is_told_page_by_page_gets_each_page_compressed),
         served(many_readers_share_one_compressed_copy),
         served(a_job_whose_data_is_gone_fails),
         served(many_clients_at_once_get_in_nobodys_way),

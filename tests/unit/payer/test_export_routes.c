@@ -192,13 +192,10 @@ static void a_file_comes_compressed_to_those_who_take_it(void **state)
     SB_AUTOFREE not_gzip = with(auth, "Accept-Encoding: gzip;q=0\n");
     get(f, file, auth, &r);
     assert_null(reply_header(&r, "Content-Encoding"));
+    assert_string_equal(reply_header(&r, "Vary"), "Accept-Encoding");
     uint64_t plain = r.answer.size;
     SB_AUTOFREE etag = sb_str_dup(sb_str_from(r.answer.etag));
-    get(f, file, gzip, &r); /* it is not there yet, and nobody waits for it */
-    assert_null(reply_header(&r, "Content-Encoding"));
-    assert_string_equal(reply_header(&r, "Vary"), "Accept-Encoding");
-    assert_string_equal(r.answer.etag, etag);
-    sb_jobs_wait_compressed(f->jobs);
+    sb_jobs_wait_compressed(f->jobs); /* the manifest had it made */
     SB_AUTOFREE goes_on = sb_printf("%sRange: bytes=100-\nIf-Range: %s\n", gzip, etag);
     get(f, file, goes_on, &r); /* with what it began with */
     assert_null(reply_header(&r, "Content-Encoding"));

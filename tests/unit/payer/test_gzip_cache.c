@@ -110,6 +110,69 @@ static void what_is_wanted_is_bounded(void **state)
     assert_true(count_descriptors() <= before + SB_GZIP_WANTED_MAX + 3);
 }
 
+/* So many files that will be asked for: 0.gz, 1.gz, … */
+typedef struct coming {
+    const fixture *f;
+    int source, at, end;
+    bool *freed;
+} coming;
+
+static bool coming_next(void *impl, int *source_fd, char **path)
+{
+    coming *c = impl;
+    char name[32];
+    if (c->at == c->end)
+        return false;
+    (void)snprintf(name, sizeof(name), "%d.gz", c->at++);
+    *source_fd = fcntl(c->source, F_DUPFD_CLOEXEC, 0);
+    *path = sb_path_join(c->f->dir, name);
+    return *source_fd >= 0 && *path;
+}
+
+static void coming_free(void *impl)
+{
+    coming *c = impl;
+    *c->freed = true;
+}
+
+static void make_ahead(coming *c)
+{
+    sb_gzip_cache_ahead(c->f->cache, &(sb_gzip_ahead){coming_next, coming_free, c});
+}
+
+static void what_will_be_asked_for_is_there_when_it_is(void **state)
+{
+    fixture *f = *state;
+    SB_AUTOFD small = source(f, 4096);
+    bool freed[2] = {false, false};
+    coming one = {f, small, 0, 200, &freed[0]}, two = {f, small, 100, 300, &freed[1]};
+    make_ahead(&one);
+    make_ahead(&two);
+    sb_gzip_cache_wait(f->cache);
+    assert_int_equal(scratch_count(f->dir), 300);
+    assert_true(freed[0] && freed[1] && is_there(f, -1, "0.gz") && is_there(f, -1, "299.gz"));
+}
+
+static void what_is_made_ahead_is_bounded_and_goes_with_the_cache(void **state)
+{
+    fixture *f = *state;
+    SB_AUTOFD endless = source(f, ENDLESS);
+    bool freed[2 * SB_GZIP_AHEAD_MAX] = {false};
+    coming all[2 * SB_GZIP_AHEAD_MAX];
+    size_t refused = 0;
+    for (size_t i = 0; i < SB_ARRAY_LEN(all); i++) {
+        all[i] = (coming){f, endless, (int)i * 10, (int)i * 10 + 10, &freed[i]};
+        make_ahead(&all[i]);
+        refused += freed[i];
+    }
+    assert_int_equal(refused, SB_GZIP_AHEAD_MAX);
+    sb_gzip_cache_free(f->cache);
+    f->cache = NULL;
+    for (size_t i = 0; i < SB_ARRAY_LEN(all); i++)
+        assert_true(freed[i]);
+    assert_int_equal(scratch_count(f->dir), 0);
+}
+
 static void an_export_that_is_gone_is_no_failure(void **state)
 {
     fixture *f = *state;
@@ -121,15 +184,42 @@ static void an_export_that_is_gone_is_no_failure(void **state)
     assert_true(is_there(f, fd, "b.gz"));
 }
 
-static void a_disk_that_is_full_is_not_asked_again_at_once(void **state)
+static struct rlimit fill_disk(void)
 {
-    fixture *f = *state;
     struct rlimit before;
-    SB_AUTOFD fd = source(f, 4096);
     (void)signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     struct rlimit none = {0, before.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    return before;
+}
+
+static void nothing_is_made_ahead_for_a_disk_that_is_full(void **state)
+{
+    fixture *f = *state;
+    SB_AUTOFD fd = source(f, 4096);
+    bool freed = false;
+    coming one = {f, fd, 0, 10, &freed};
+    struct rlimit before = fill_disk();
+    make_ahead(&one);
+    sb_gzip_cache_wait(f->cache);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_true(freed);
+    assert_int_equal(one.at, 1); /* it was not tried ten times */
+    make_ahead(&one);
+    sb_gzip_cache_wait(f->cache);
+    assert_int_equal(one.at, 1);
+    fake_advance_s(&f->clock, SB_GZIP_AGAIN_S);
+    make_ahead(&one);
+    sb_gzip_cache_wait(f->cache);
+    assert_int_equal(scratch_count(f->dir), 9);
+}
+
+static void a_disk_that_is_full_is_not_asked_again_at_once(void **state)
+{
+    fixture *f = *state;
+    SB_AUTOFD fd = source(f, 4096);
+    struct rlimit before = fill_disk();
     assert_false(is_there(f, fd, "a.gz"));
     sb_gzip_cache_wait(f->cache);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
@@ -149,6 +239,9 @@ int main(void)
         T(a_copy_is_there_once_it_is_made_though_the_source_was_closed),
         T(nobody_waits_for_one_that_takes_long_nor_does_the_end),
         T(what_is_wanted_is_bounded),
+        T(what_will_be_asked_for_is_there_when_it_is),
+        T(what_is_made_ahead_is_bounded_and_goes_with_the_cache),
+        T(nothing_is_made_ahead_for_a_disk_that_is_full),
         T(an_export_that_is_gone_is_no_failure),
         T(a_disk_that_is_full_is_not_asked_again_at_once),
     };
