@@ -5,8 +5,8 @@
 
 #include <smartbulk/error.h>
 
-/* Turn core dumps of this process off, let its own user not look into it, and give OpenSSL 1 MiB of locked memory for
- * private keys. Best effort; call it first, before anything of OpenSSL's. */
+/* Turn core dumps of this process off, let its own user not look into it, give OpenSSL 1 MiB of locked memory for private
+ * keys, and have what OpenSSL and jansson free wiped. Best effort; call it first, before anything of theirs. */
 SB_PUBLIC void sb_process_harden(void);
 
 /* From now on all threads of this process, and those to come, may call of the system what a server needs and nothing

@@ -4,6 +4,7 @@
 #include "base/secret.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <openssl/crypto.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -12,12 +13,10 @@
 
 #include <smartbulk/process.h>
 
-#define HIDDEN_MIN 8 /* shorter ones are no secrets, and stand in any text */
+#include "base/key_memory.h"
+#include "base/wiped.h"
 
-/* OpenSSL fails where it finds no room: a key takes 4 KB at most, and signing with it as much for an instant. A power
- * of two, as is the smallest piece. */
-#define KEYS_SIZE  ((size_t)1024 * 1024)
-#define KEYS_PIECE 32
+#define HIDDEN_MIN 8 /* shorter ones are no secrets, and stand in any text */
 
 struct sb_secret {
     size_t map_len; /* the whole mapping, this header included */
@@ -110,9 +109,8 @@ void sb_secret_truncate(sb_secret *secret, size_t len)
 
 void sb_process_harden(void)
 {
-    /* Private keys, as OpenSSL has them, go to memory of its own that is locked where the limit allows and is not dumped.
-     * Before anything else asks OpenSSL for something. Failure leaves them on the heap. */
-    (void)CRYPTO_secure_malloc_init(KEYS_SIZE, KEYS_PIECE);
+    sb_key_memory_init();                        /* before anything else asks OpenSSL for something */
+    json_set_alloc_funcs(malloc, sb_wiped_free); /* private keys and tokens pass through JSON documents */
     /* A core file would hold keys and members' data. Failure leaves the default, which MADV_DONTDUMP softens. */
     struct rlimit none = {0, 0};
     (void)setrlimit(RLIMIT_CORE, &none);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main.c - finds the command and calls it. Knows nothing of what commands do. */
-#include <jansson.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,19 +57,6 @@ static void print_help(FILE *to)
     (void)fputs(help_tail, to);
 }
 
-/* Private keys and tokens pass through JSON documents, whose memory is jansson's: have it wiped before it is freed. */
-static void wipe_and_free(void *memory)
-{
-    if (memory)
-        explicit_bzero(memory, malloc_usable_size(memory));
-    free(memory);
-}
-
-static void keep_no_secrets_in_json(void)
-{
-    json_set_alloc_funcs(malloc, wipe_and_free);
-}
-
 static int unknown(const char *word)
 {
     const char *names[sizeof(commands) / sizeof(commands[0])];
@@ -90,7 +75,6 @@ static int unknown(const char *word)
 int main(int argc, char **argv)
 {
     sb_process_harden();
-    keep_no_secrets_in_json();
     (void)umask(077);               /* what a library makes too; our own files and folders have modes of their own */
     (void)signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write, which is checked; not a silent death */
     (void)signal(SIGXFSZ, SIG_IGN); /* so is a file that reached the limit of its size (ulimit -f) */

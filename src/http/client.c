@@ -6,6 +6,7 @@
 
 #include <smartbulk/version.h>
 
+#include "base/wiped.h"
 #include "http/internal.h"
 
 #define IDLE_MAX          16 /* idle handles kept for their connections: as many as polls and tokens ever run at once */
@@ -28,9 +29,12 @@ struct sb_http {
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 static CURLcode curl_started;
 
+/* Tokens and assertions pass through libcurl: what it gives back is wiped. Not so where the program that we are a part of
+ * started it before us. */
 static void start_curl(void)
 {
-    curl_started = curl_global_init(CURL_GLOBAL_DEFAULT);
+    curl_started =
+        curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, sb_wiped_free, sb_wiped_realloc, sb_wiped_strdup, calloc);
 }
 
 static bool copy_text(const char *from, char **to)

@@ -9,6 +9,7 @@
 #include <openssl/param_build.h>
 
 #include "base/json.h"
+#include "base/key_memory.h"
 #include "base/secret.h"
 #include "jose/base64url.h"
 
@@ -235,6 +236,7 @@ sb_status sb_key_from_jwk(const json_t *jwk, bool private_too, sb_key **out, sb_
     const json_t *kid = json_object_get(jwk, "kid");
     if (kid && !sb_json_str(jwk, "kid"))
         return malformed("its 'kid' is not a string", err);
+    SB_KEY_WORK(has_private);
     sb_status status = kind->kty == SB_KTY_RSA  ? rsa_pkey(jwk, has_private, &pkey, err)
                        : kind->kty == SB_KTY_EC ? ec_pkey(jwk, kind, has_private, &pkey, err)
                                                 : okp_pkey(jwk, kind, has_private, &pkey, err);
@@ -302,6 +304,7 @@ static bool add_private_number(const sb_key *key, const char *name, const char *
 {
     unsigned char bytes[SB_RSA_BYTES_MAX];
     BIGNUM *number = NULL;
+    SB_KEY_WORK(true);
     bool ok = EVP_PKEY_get_bn_param(key->pkey, name, &number) == 1 && (size_t)BN_num_bytes(number) <= sizeof(bytes);
     size_t len = !ok ? 0 : width ? width : (size_t)BN_num_bytes(number);
     ok = ok && BN_bn2binpad(number, bytes, (int)len) == (int)len && sb_buf_printf(out, ",\"%s\":\"", member) &&

@@ -8,6 +8,7 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 
+#include "base/key_memory.h"
 #include "jose/base64url.h"
 
 #define KIND_FIX "make one with `smartbulk key new`"
@@ -142,6 +143,7 @@ sb_status sb_key_wrap(EVP_PKEY *pkey, const sb_alg *alg, const char *kid, bool i
         EVP_PKEY_free(pkey);
         return sb_error_nomem(err);
     }
+    SB_KEY_WORK(is_private);
     key->pkey = pkey;
     key->alg = alg;
     key->is_private = is_private;
@@ -192,6 +194,7 @@ sb_status sb_key_generate(const char *alg_name, unsigned rsa_bits, const char *k
             "leave the number of bits out: 3072 is good for years", bits, SB_KEY_RSA_BITS_MIN, SB_KEY_RSA_BITS_MAX);
     if (kid)
         SB_TRY(as_usage(sb_key_check_kid(kid, err), err));
+    SB_KEY_WORK(true);
     if (alg->kty == SB_KTY_RSA)
         pkey = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)bits);
     else if (alg->kty == SB_KTY_EC)

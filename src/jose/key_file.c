@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/key_memory.h"
 #include "base/secret.h"
 #include "jose/key_internal.h"
 
@@ -156,6 +157,7 @@ static sb_status read_pem(sb_str text, const sb_key_load_options *options, key_l
     BIO *bio = BIO_new_mem_buf(text.ptr, (int)text.len); /* bounded by KEY_FILE_MAX */
     if (!bio)
         return sb_error_nomem(err);
+    SB_KEY_WORK(is_private);
     EVP_PKEY *pkey = is_private ? PEM_read_bio_PrivateKey(bio, NULL, give_passphrase, &state) : public_from_pem(bio);
     BIO_free(bio);
     ERR_clear_error();

@@ -7,6 +7,7 @@
 #include <openssl/hmac.h>
 #include <openssl/x509.h>
 
+#include "base/key_memory.h"
 #include "base/random.h"
 #include "base/secret.h"
 #include "jose/key_internal.h"
@@ -67,6 +68,7 @@ static int to_pkcs8(EVP_PKEY *pkey, unsigned char **der)
 sb_status sb_key_seal(const sb_key *key, sb_str secret, sb_str about, sb_buf *out, sb_error *err)
 {
     unsigned char with[32], *der = NULL;
+    SB_KEY_WORK(true);
     int len = key->is_private && about.len <= INT_MAX ? to_pkcs8(key->pkey, &der) : -1;
     bool ok = len > 0 && derive(secret, with) && sb_buf_reserve(out, (size_t)len + NONCE_SIZE + TAG_SIZE) &&
               encrypt(with, der, len, about, (unsigned char *)out->ptr + out->len);
@@ -99,6 +101,7 @@ static sb_status from_pkcs8(const unsigned char *der, size_t len, const sb_alg *
 sb_status sb_key_unseal(sb_str sealed, sb_str secret, sb_str about, const char *alg_name, sb_key **out, sb_error *err)
 {
     unsigned char with[32], plain[SEALED_MAX];
+    SB_KEY_WORK(true);
     const sb_alg *alg = sb_alg_find(alg_name);
     size_t len = sealed.len > NONCE_SIZE + TAG_SIZE ? sealed.len - NONCE_SIZE - TAG_SIZE : 0;
     bool ok = alg && len > 0 && len <= sizeof(plain) && about.len <= INT_MAX && derive(secret, with) &&

@@ -102,20 +102,33 @@ def regions(pid):
             yield *head[:3], "lo" in line.split()
 
 
-def unlocked(pid, secrets, kinds):
-    """{what and where} of the secrets in memory that may be swapped out."""
-    found = set()
+def contents(pid):
+    """(begin, name, locked, bytes) of what the process may write to, as far as there is something behind it."""
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
         for begin, end, name, locked in regions(pid):
-            if locked:
-                continue
             memory.seek(begin)
+            content = bytearray()
             try:
-                content = memory.read(end - begin)
+                while len(content) < end - begin and (piece := memory.read(end - begin - len(content))):
+                    content += piece
             except OSError:
-                continue  # it is gone, or has nothing behind it
+                pass  # it is gone, or has nothing behind it
+            yield begin, name, locked, bytes(content)
+
+
+def found_in_memory(pid, secrets, kinds=None, locked_too=True):
+    """{what and where} of the secrets (of `kinds`; None: all) in a process's memory."""
+    kinds = kinds or set(secrets.forms.values())
+    found = set()
+    for begin, name, locked, content in contents(pid):
+        if locked_too or not locked:
             found |= {f"{kind} at {begin + at:x} in {name or 'nameless'} memory" for at, kind in secrets.places(content, kinds)}
     return found
+
+
+def unlocked(pid, secrets, kinds):
+    """{what and where} of the secrets in memory that may be swapped out."""
+    return found_in_memory(pid, secrets, kinds, locked_too=False)
 
 
 def children_of(pid):

@@ -158,6 +158,14 @@ def test_a_passphrase_from_the_environment_is_in_locked_memory_alone(t):
     secret_in_locked_memory_alone(t, "pem_env")
 
 
+def test_an_rsa_key_is_in_locked_memory_alone(t):
+    secret_in_locked_memory_alone(t, "jwk", "RS384")
+
+
+def test_a_sealed_rsa_key_is_in_locked_memory_alone(t):
+    secret_in_locked_memory_alone(t, "pem", "RS384")
+
+
 def test_a_client_secret_is_in_locked_memory_alone(t):
     secret_in_locked_memory_alone(t, "secret")
 
