@@ -34,7 +34,7 @@ static const char help_all[] =
     "\n"
     "Which register:\n"
     "      --config FILE            what serve runs by; or\n"
-    "      --database WHERE         its database: a file, or postgresql://...\n"
+    "      --database WHERE         its database: a file, or postgresql://... without a password\n"
     "      --audit FILE             the audit log to write what is changed into (default with --config: its audit\n"
     "                               log's name and .commands)\n"
     "\n"

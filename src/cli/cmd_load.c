@@ -29,7 +29,7 @@ static const char help[] =
     "\n"
     "Where to:\n"
     "      --config FILE            what serve runs by; or\n"
-    "      --database WHERE         its database: a file, or postgresql://...\n"
+    "      --database WHERE         its database: a file, or postgresql://... without a password\n"
     "      --audit FILE             the audit log to write into (default with --config: its audit log's name and\n"
     "                               .commands)\n"
     "\n"

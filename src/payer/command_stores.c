@@ -7,6 +7,7 @@
 #include "payer/ops/register.h"
 #include "payer/settings_database.h"
 #include "payer/state/schema.h"
+#include "store/postgres_uri.h"
 
 void sb_command_stores_cleanup(sb_command_stores *s)
 {
@@ -31,8 +32,13 @@ static sb_status name_audit(const char *audit_file, sb_command_stores *s, sb_err
 /* Not made when it is missing: a name that is misspelt would be a new, empty register. */
 static sb_status open_database(const char *database, sb_pool **out, sb_error *err)
 {
-    bool is_uri = strncmp(database, "postgresql://", 13) == 0 || strncmp(database, "postgres://", 11) == 0;
-    if (!is_uri && access(database, F_OK) != 0)
+    if (sb_postgres_uri_has_password(database)) /* not repeated */
+        return sb_error_set(
+            err, SB_E_USAGE, "a password does not belong on a command line",
+            "everybody on this machine can read it there",
+            "leave it out, and write it into ~/.pgpass; or put the whole URI into a file (chmod 600), name "
+            "that as database_file in a configuration, and give --config");
+    if (!sb_postgres_is_uri(database) && access(database, F_OK) != 0)
         return sb_error_set(err, SB_E_NOT_FOUND, "the payer's database is not there", "%s does not exist",
                             "start smartbulk serve once, which makes it; or look at the spelling", database);
     return sb_payer_pool(database, 1, out, err);

@@ -9,6 +9,7 @@
 #include "base/secret.h"
 #include "http/server_tls.h"
 #include "payer/serve_internal.h"
+#include "payer/settings_database.h"
 
 #define WORDS_MAX   1400 /* what and why of an error */
 #define SECRETS_MAX ((size_t)4096)
@@ -58,10 +59,17 @@ static void check_secret(check *c, const char *path, unsigned long line, const c
         note(c, line, key, &err);
 }
 
+static void check_database_file(check *c)
+{
+    __attribute__((cleanup(sb_buf_wipe))) sb_buf uri = SB_BUF_INIT;
+    sb_error err = SB_ERROR_INIT;
+    if (c->settings->database_file && sb_settings_database_file(c->settings, &uri, &err) != SB_OK)
+        note(c, SB_SETTINGS_LINE(c->settings, database_file), "database_file", &err);
+}
+
 static void check_secrets(check *c)
 {
     const sb_settings *s = c->settings;
-    check_secret(c, s->database_file, SB_SETTINGS_LINE(s, database_file), "database_file");
     for (size_t i = 0; i < s->resource_server_count; i++)
         check_secret(c, s->resource_servers[i].secret_file, SB_SETTINGS_LINE(s, resource_servers),
                      "auth.resource_servers");
@@ -120,6 +128,7 @@ sb_status sb_serve_check(const char *config, sb_serve_mistake_fn *each, void *im
     SB_TRY(sb_settings_load(config, each, impl, &settings, err));
     check c = {.settings = settings, .each = each, .impl = impl, .err = err};
     check_identity(&c);
+    check_database_file(&c);
     check_secrets(&c);
     check_registration_token(&c);
     check_admin_token(&c);

@@ -6,6 +6,7 @@
 #include "base/url.h"
 #include "payer/settings_keys.h"
 #include "smart/scopes.h"
+#include "store/postgres_uri.h"
 
 #define WORDS_MAX 400
 
@@ -106,17 +107,6 @@ static void check_auth(const check *r)
     check_networks(r, &s->jwks_networks, LINE(jwks_networks), "auth.jwks_networks");
 }
 
-/* scheme://user:password@host… */
-static bool holds_password(const char *uri)
-{
-    const char *authority = strstr(uri, "://");
-    if (!authority)
-        return false;
-    sb_str text = {authority + 3, strcspn(authority + 3, "/?")};
-    const char *at = memchr(text.ptr, '@', text.len);
-    return (at && memchr(text.ptr, ':', (size_t)(at - text.ptr))) || strstr(uri, "password=");
-}
-
 void sb_settings_check(const sb_settings *s, sb_settings_mistake *each, void *impl)
 {
     const check checking = {s, each, impl}, *r = &checking;
@@ -128,7 +118,7 @@ void sb_settings_check(const sb_settings *s, sb_settings_mistake *each, void *im
         mistake(r, LINE(database),
                 "database is missing (or given twice): a file, or postgresql://…; database_file names a file that "
                 "holds it");
-    if (s->database && holds_password(s->database))
+    if (s->database && sb_postgres_uri_has_password(s->database))
         mistake(r, LINE(database),
                 "a password does not belong here: put the URI into a file, and name it in "
                 "database_file");

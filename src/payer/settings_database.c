@@ -5,14 +5,26 @@
 #include "base/secret.h"
 #include "payer/settings_secret.h"
 #include "payer/state/schema.h"
+#include "store/postgres_uri.h"
+
+sb_status sb_settings_database_file(const sb_settings *settings, sb_buf *out, sb_error *err)
+{
+    SB_TRY(sb_settings_secret(settings->database_file, out, err));
+    if (sb_postgres_is_uri(sb_buf_cstr(out)))
+        return SB_OK;
+    return sb_error_set(
+        err, SB_E_USAGE, "a file of the configuration cannot be used", "%s: it does not hold a URI of PostgreSQL",
+        "write postgresql://USER:PASSWORD@HOST/DATABASE into it; a file of SQLite's is named by `database`",
+        settings->database_file);
+}
 
 sb_status sb_settings_pool(const sb_settings *settings, unsigned connections, sb_pool **out, sb_error *err)
 {
-    SB_AUTO(sb_buf) uri = SB_BUF_INIT;
+    __attribute__((cleanup(sb_buf_wipe))) sb_buf uri = SB_BUF_INIT;
     SB_AUTOFREE resolved = NULL;
     const char *database = settings->database;
     if (settings->database_file) {
-        SB_TRY(sb_settings_secret(settings->database_file, &uri, err));
+        SB_TRY(sb_settings_database_file(settings, &uri, err));
         database = sb_buf_cstr(&uri);
     }
     if (!strstr(database, "://") && database[0] != '/') { /* a file beside the configuration */
@@ -21,7 +33,5 @@ sb_status sb_settings_pool(const sb_settings *settings, unsigned connections, sb
             return sb_error_nomem(err);
         database = resolved;
     }
-    sb_status status = sb_payer_pool(database, connections, out, err);
-    sb_buf_wipe(&uri);
-    return status;
+    return sb_payer_pool(database, connections, out, err);
 }

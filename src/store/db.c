@@ -4,6 +4,7 @@
 #include "store/db_internal.h"
 
 #include "base/log.h"
+#include "store/postgres_uri.h"
 
 #define VERSIONS_MAX 1000
 
@@ -16,12 +17,6 @@ sb_status sb_db_fail(const sb_db *db, sb_status status, const char *verb, const 
 }
 
 /* Opening */
-
-static bool is_postgres(const char *path)
-{
-    sb_str text = sb_str_from(path);
-    return sb_str_starts_with(text, SB_STR_LIT("postgresql://")) || sb_str_starts_with(text, SB_STR_LIT("postgres://"));
-}
 
 static sb_status migrate_one(sb_db *db, const sb_db_options *options, int64_t count, bool *done, sb_error *err)
 {
@@ -57,7 +52,7 @@ static sb_status migrate(sb_db *db, const sb_db_options *options, sb_error *err)
 sb_status sb_db_open(const sb_db_options *options, sb_db **out, sb_error *err)
 {
     SB_AUTOPTR(sb_db) db = NULL;
-    SB_TRY(is_postgres(options->path) ? sb_postgres_open(options, &db, err) : sb_sqlite_open(options, &db, err));
+    SB_TRY(sb_postgres_is_uri(options->path) ? sb_postgres_open(options, &db, err) : sb_sqlite_open(options, &db, err));
     SB_TRY(migrate(db, options, err));
     *out = db;
     db = NULL;

@@ -77,3 +77,32 @@ sb_status sb_postgres_uri(const char *uri, char **where, bool *verify)
     PQconninfoFree(options);
     return *where ? SB_OK : SB_E_NOMEM;
 }
+
+bool sb_postgres_is_uri(const char *text)
+{
+    sb_str uri = sb_str_from(text);
+    return sb_str_starts_with(uri, SB_STR_LIT("postgresql://")) || sb_str_starts_with(uri, SB_STR_LIT("postgres://"));
+}
+
+/* user:password@host, whatever libpq makes of the rest. */
+static bool names_one(const char *uri)
+{
+    const char *authority = strstr(uri, "://");
+    if (!authority)
+        return strstr(uri, "password=") != NULL;
+    sb_str text = {authority + 3, strcspn(authority + 3, "/")};
+    const char *at = memchr(text.ptr, '@', text.len);
+    return (at && memchr(text.ptr, ':', (size_t)(at - text.ptr))) || strstr(uri, "password=");
+}
+
+bool sb_postgres_uri_has_password(const char *uri)
+{
+    char *problem = NULL;
+    PQconninfoOption *options = PQconninfoParse(uri, &problem);
+    bool found = names_one(uri);
+    PQfreemem(problem);
+    for (const PQconninfoOption *o = options; o && o->keyword; o++)
+        found |= o->val && o->val[0] && (strcmp(o->keyword, "password") == 0 || strcmp(o->keyword, "sslpassword") == 0);
+    PQconninfoFree(options);
+    return found;
+}

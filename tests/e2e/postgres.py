@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import urllib.parse
 from pathlib import Path
 
 from context import wait_until
@@ -24,7 +25,9 @@ def _become():
 
 
 class Postgres:
-    def __init__(self, t):
+    """`password`: of its only user, who gets in without one if it is None."""
+
+    def __init__(self, t, password=None):
         found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
         if not found:
             t.skip("there is no PostgreSQL on this machine (package postgresql)")
@@ -32,11 +35,30 @@ class Postgres:
         self.dir = Path(tempfile.mkdtemp(prefix="sb-e2e-pg-"))
         if os.geteuid() == 0:
             os.chown(self.dir, NOBODY, NOBODY)
-        subprocess.run([self.bin / "initdb", "-D", self.dir / "data", "-A", "trust", "-U", "sb", "-E", "UTF8", "--locale=C",
+        subprocess.run([self.bin / "initdb", "-D", self.dir / "data", *self.asks(password), "-U", "sb", "-E", "UTF8", "--locale=C",
                         "--no-sync"], check=True, capture_output=True, preexec_fn=_become, cwd=self.dir)
-        self.url = f"postgresql:///postgres?host={self.dir}&user=sb"
+        self.url = f"postgresql:///postgres?host={self.dir}&user=sb" if password is None else self.url_with(password)
         self.log = open(self.dir.parent / f"{self.dir.name}.log", "wb")
         self.start()
+
+    def asks(self, password):
+        if password is None:
+            return ["-A", "trust"]
+        file = self.dir / "password"
+        file.write_text(password)
+        if os.geteuid() == 0:
+            os.chown(file, NOBODY, NOBODY)
+        return ["-A", "scram-sha-256", "--pwfile", file]
+
+    def url_with(self, password):
+        return f"postgresql://sb:{urllib.parse.quote(password, safe='')}@/postgres?host={self.dir}"
+
+    def hang(self):
+        """Whoever connects waits, until it goes on."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self):
+        self.process.send_signal(signal.SIGCONT)
 
     def start(self):
         self.process = subprocess.Popen(

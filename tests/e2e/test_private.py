@@ -1,15 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What we make is ours alone, what is planted is not followed, and what is secret stays in locked memory, even in a crash."""
-import base64
 import os
-import secrets
 import signal
 
-from leaks import Secrets, unlocked
-from partner import Partner
-from serve import Serve
+from leaks import unlocked
 from test_secrets import FILES, STATUS, Scene, repeating
-from test_serve import write_claims
 
 UMASKS = (0, 0o777, 0o277)
 BAD = [("Coverage", b'{"resourceType":"Coverage","id":"1"}\nno resource\n')]
@@ -210,36 +205,3 @@ def test_commands_on_keys_and_tokens_write_no_secret(t):
     scene.search(stdout={"token"})  # it was asked for
     for run in asked:
         run.out_path.unlink()
-
-
-def test_a_payers_side_writes_no_secret_of_its_partners(t):
-    write_claims(t)
-    guarded = t.dir / "keys/introspector"
-    guarded.write_text(f"is+/{secrets.token_urlsafe(24)}")
-    guarded.chmod(0o600)
-    serve = Serve(t, auth={"resource_servers": [{"id": "guard", "secret_file": str(guarded)}]})
-    partner, found = Partner(t, serve), Secrets()
-    found.add("introspection secret", guarded.read_text())
-    found.add("registration token", partner.registration["registration_access_token"])
-    found.add_jwk(partner.key_file)
-    assert partner.change_registration(client_name="renamed").status == 200
-    for wrong in ({}, {"aud": "https://elsewhere.example/token"}, {"exp": 1}):
-        assertion = partner.assertion(**wrong)
-        found.add_assertion(assertion)
-        for _ in range(2):  # the second is a replay
-            answer = partner.ask_token(assertion)
-            if answer.status == 200:
-                token = answer.json()["access_token"]
-                found.add("token", token)
-    basic = base64.b64encode(b"guard:" + guarded.read_bytes()).decode()
-    for path in ("/introspect", "/introspect?token=" + token):
-        partner.send("POST", serve.base_url + path, f"token={token}".encode(), {**partner.FORM, "Authorization": f"Basic {basic}"})
-    partner.export(token)
-    assert partner.ask("GET", "/Patient/$export?access_token=" + token).status in (400, 401)
-    serve.end()
-    said = serve.said().encode()
-    assert not found.find(said), f"{found.find(said)} in what serve said"
-    for path in t.dir.rglob("*"):
-        if path.is_file() and path.parent.name != "keys":
-            kinds = found.find(path.read_bytes())
-            assert not kinds, f"{kinds} in {path.relative_to(t.dir)}"

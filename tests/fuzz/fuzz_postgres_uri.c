@@ -17,5 +17,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_REQUIRE("there is memory", sb_buf_printf(&uri, "postgresql://user:" SECRET "@%s", tail));
     if (sb_postgres_uri(sb_buf_cstr(&uri), &with_password, &verify) == SB_OK)
         FUZZ_REQUIRE("the password is not shown", !strstr(with_password, SECRET) || strstr(tail, SECRET));
+    FUZZ_REQUIRE("that there is one is seen", sb_postgres_uri_has_password(sb_buf_cstr(&uri)));
     return 0;
 }

@@ -29,6 +29,14 @@ void sb_jobs_draw(char id[SB_JOB_ID_SIZE])
     sb_hex(random, sizeof(random), id);
 }
 
+bool sb_jobs_is_id(sb_str text)
+{
+    bool ok = text.len == SB_JOB_ID_SIZE - 1;
+    for (size_t i = 0; ok && i < text.len; i++)
+        ok = (text.ptr[i] >= '0' && text.ptr[i] <= '9') || (text.ptr[i] >= 'a' && text.ptr[i] <= 'f');
+    return ok;
+}
+
 static int64_t ready_s(const sb_jobs *jobs, const sb_job_row *row)
 {
     return row->created_us / SB_US_PER_S + jobs->options.min_seconds;

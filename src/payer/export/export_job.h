@@ -76,6 +76,9 @@ sb_status sb_jobs_new(const sb_jobs_options *options, sb_jobs **out, sb_error *e
 void sb_jobs_free(sb_jobs *jobs);
 SB_DEFINE_FREEP(sb_jobs)
 
+/* Is it of the form of the ids we give? Anything else is nobody's job, and may be a secret at the wrong place. */
+bool sb_jobs_is_id(sb_str text);
+
 typedef enum sb_job_level { SB_JOB_SYSTEM, SB_JOB_PATIENT, SB_JOB_GROUP } sb_job_level; /* EXP-01 */
 
 /* A list of texts as they came (decoded, but not yet judged): sb_jobs_create() judges them. */

@@ -349,7 +349,7 @@ typedef struct orphans {
 static bool note_folder(void *context, const char *job)
 {
     orphans *o = context;
-    if (strlen(job) != SB_JOB_ID_SIZE - 1)
+    if (!sb_jobs_is_id(sb_str_from(job)))
         return true; /* not ours */
     if (o->count == o->cap) {
         size_t cap = o->cap ? o->cap * 2 : 64;

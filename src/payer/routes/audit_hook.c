@@ -96,7 +96,8 @@ static void read_path(const sb_server_request *request, sb_visit *visit)
         return;
     if (sb_str_starts_with(sb_str_from(visit->route->path), SB_STR_LIT("fhir/Group/*")) && !visit->group[0])
         (void)snprintf(visit->group, sizeof(visit->group), "%s", second);
-    if (sb_str_starts_with(sb_str_from(visit->route->path), SB_STR_LIT("fhir/jobs/*")) && !visit->job[0])
+    if (sb_str_starts_with(sb_str_from(visit->route->path), SB_STR_LIT("fhir/jobs/*")) && !visit->job[0] &&
+        sb_jobs_is_id(sb_str_from(second)))
         (void)snprintf(visit->job, sizeof(visit->job), "%s", second);
 }
 

@@ -8,20 +8,59 @@
 #include "base/log.h"
 #include "fhir/instant.h"
 #include "fhir/safe_line.h"
+#include "payer/export/export_job.h"
 
 #define PATH_MAX_SHOWN 512 /* our own longest has some 150 */
+#define WORD_MAX       40  /* "oauth-authorization-server" has 26; a token 43 at least */
 
 typedef struct safe {
     char method[32], path[PATH_MAX_SHOWN], client[SB_CLIENT_ID_MAX * 2];
 } safe;
+
+/* Letters and a little more, and no number: a word of an address, and no id. */
+static bool is_word(sb_str segment)
+{
+    static const char of_words[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-_$";
+    size_t i = 0;
+    while (i < segment.len && memchr(of_words, segment.ptr[i], sizeof(of_words) - 1))
+        i++;
+    return i == segment.len && i <= WORD_MAX;
+}
+
+/* What may be shown. Behind a resource's type stands whom it is about; and anywhere, what a client put there by mistake:
+ * its token. */
+static bool is_harmless(sb_str segment, sb_str before)
+{
+    bool is_type = before.len > 0 && before.ptr[0] >= 'A' && before.ptr[0] <= 'Z';
+    if (sb_jobs_is_id(segment))
+        return true;
+    if (memchr(before.ptr ? before.ptr : "", '%', before.len)) /* who escapes it hides what it is */
+        return false;
+    if (is_type && !sb_str_eq(before, SB_STR_LIT("Group")) && !sb_str_starts_with(segment, SB_STR_LIT("$")))
+        return false;
+    return is_word(segment) ||
+           (sb_str_ends_with(segment, SB_STR_LIT(".ndjson")) && segment.len <= SB_JOB_FILE_NAME_MAX);
+}
+
+static void show_path(sb_str path, char *out, size_t size)
+{
+    size_t len = 0;
+    sb_str segment, before = SB_STR_NULL;
+    for (bool first = true; sb_str_split(&path, '/', &segment); first = false) {
+        if (!first && !sb_safe_line_add(out, size, &len, SB_STR_LIT("/")))
+            return;
+        if (!sb_safe_line_add(out, size, &len, is_harmless(segment, before) ? segment : SB_STR_LIT("…")))
+            return;
+        before = segment;
+    }
+}
 
 static void make_safe(const sb_service_event *event, safe *out)
 {
     size_t len = 0;
     *out = (safe){.method = ""};
     (void)sb_safe_line_add(out->method, sizeof(out->method), &len, sb_str_from(event->method));
-    len = 0;
-    (void)sb_safe_line_add(out->path, sizeof(out->path), &len, event->path);
+    show_path(event->path, out->path, sizeof(out->path));
     len = 0;
     (void)sb_safe_line_add(out->client, sizeof(out->client), &len, sb_str_from(event->client));
 }

@@ -86,11 +86,11 @@ static void refuse_job(sb_visit *visit, const sb_error *err, sb_answer *answer)
     sb_answer_error(answer, err);
 }
 
-/* The ids we give are hex: anything else is nobody's. */
+/* The ids we give are of one form: anything else is nobody's job, and may be a token at the wrong place. */
 static void note_job(sb_visit *visit, const sb_server_request *request)
 {
     sb_str id = job_id(request);
-    if (id.len == SB_JOB_ID_SIZE - 1 && sb_str_is_text(id))
+    if (sb_jobs_is_id(id))
         (void)snprintf(visit->job, sizeof(visit->job), "%.*s", (int)id.len, id.ptr);
 }
 
@@ -154,6 +154,13 @@ static void give(sb_service *service, sb_job_file *file, sb_answer *answer)
     sb_answer_header(answer, "Cache-Control", "no-store");
 }
 
+/* So are our files' names of one form; what a client puts in the place of one may be its token. */
+static void note_file(sb_visit *visit, sb_str name)
+{
+    if (sb_str_is_text(name) && sb_str_ends_with(name, SB_STR_LIT(".ndjson")) && name.len <= SB_JOB_FILE_NAME_MAX)
+        (void)snprintf(visit->detail, sizeof(visit->detail), "%.*s", (int)name.len, name.ptr);
+}
+
 void sb_route_job_file(sb_service *service, sb_server_request *request, sb_visit *visit, sb_answer *answer)
 {
     sb_error err = SB_ERROR_INIT;
@@ -161,8 +168,7 @@ void sb_route_job_file(sb_service *service, sb_server_request *request, sb_visit
     sb_str name = request->target.segments[3];
     note_job(visit, request);
     visit->audit = "export.file"; /* members' data leaves the house                                         PDEX-08 */
-    (void)snprintf(visit->detail, sizeof(visit->detail), "%.*s",
-                   sb_str_is_text(name) ? (int)SB_MIN(name.len, (size_t)SB_JOB_FILE_NAME_MAX) : 0, name.ptr);
+    note_file(visit, name);
     bool gzip = sb_server_header_any(request, "Accept-Encoding", wants_gzip, NULL) && !goes_on_plain(request);
     if (!visit->grant && sb_server_header_count(request, "Authorization") > 0) {
         visit->reason = "token_for_open_file"; /* as object stores do                                        USE-02 */

@@ -180,7 +180,8 @@ static void a_password_in_the_file_is_refused_and_not_repeated(void **state)
     mistakes m;
     sb_settings *s = NULL;
     sb_error err = SB_ERROR_INIT;
-    static const char *const uris[] = {"postgresql://sb:hunter2@db/x", "postgresql://db/x?password=hunter2"};
+    static const char *const uris[] = {"postgresql://sb:hunter2@db/x", "postgresql://db/x?password=hunter2",
+                                       "postgresql://sb:hunter2?@db/x", "host=db password = hunter2"};
     for (size_t i = 0; i < SB_ARRAY_LEN(uris); i++) {
         SB_AUTOFREE yaml = sb_printf("base_url: https://p.example\nlisten: 127.0.0.1:80\ndatabase: '%s'\n"
                                      "exports: {folder: e}\n",

@@ -69,6 +69,30 @@ static void what_is_said_of_it_has_no_password(void **state)
     assert_null(none);
 }
 
+static void a_password_is_found_however_it_is_written(void **state)
+{
+    (void)state;
+    static const char *const with[] = {"postgresql://sb:hunter2@db.example/payer",
+                                       "postgres://sb:hunter2@db1,db2:5433/payer",
+                                       "postgresql://sb:hun?ter2@db.example/payer",
+                                       "postgresql://db.example/payer?password=hunter2",
+                                       "postgresql://db.example/payer?p%61ssword=hunter2",
+                                       "postgresql://db.example/payer?sslpassword=hunter2",
+                                       "postgresql://sb:hunter2@db.example:port/%zz",
+                                       "host=db.example password=hunter2",
+                                       "host=db.example password = hunter2"};
+    static const char *const without[] = {"postgresql://sb@db.example:5432/payer",
+                                          "postgresql://sb@[::1]:5432/payer?sslmode=verify-full",
+                                          "postgresql:///payer?passfile=/etc/pass",
+                                          "payer.db",
+                                          "/var/lib/a@b:c/passwords.db",
+                                          ""};
+    for (size_t i = 0; i < SB_ARRAY_LEN(with); i++)
+        assert_true(sb_postgres_uri_has_password(with[i]));
+    for (size_t i = 0; i < SB_ARRAY_LEN(without); i++)
+        assert_false(sb_postgres_uri_has_password(without[i]));
+}
+
 int main(void)
 {
     static const char *const names[] = {"PGHOST", "PGHOSTADDR", "PGSSLMODE"};
@@ -80,6 +104,7 @@ int main(void)
         cmocka_unit_test(who_says_how_tls_is_used_is_obeyed),
         cmocka_unit_test(a_host_of_the_environment_counts_where_the_uri_has_none),
         cmocka_unit_test(what_is_said_of_it_has_no_password),
+        cmocka_unit_test(a_password_is_found_however_it_is_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
