@@ -63,6 +63,14 @@ static sb_status copy_texts(sb_client *client, const sb_client_spec *spec, sb_er
     return all ? SB_OK : sb_error_nomem(err);
 }
 
+static int64_t find_epoch(const sb_client_spec *spec)
+{
+    bool leaves = spec->before && spec->before->state == SB_CLIENT_ACTIVE && spec->state != SB_CLIENT_ACTIVE;
+    if (spec->before)
+        return spec->before->epoch + leaves;
+    return spec->epoch ? spec->epoch : sb_client_first_epoch(spec->created_s);
+}
+
 sb_status sb_client_new(const sb_client_spec *spec, sb_client **out, sb_error *err)
 {
     SB_TRY(check_texts(spec, err));
@@ -81,6 +89,7 @@ sb_status sb_client_new(const sb_client_spec *spec, sb_client **out, sb_error *e
     client->tokens_per_minute = spec->tokens_per_minute;
     client->created_s = spec->created_s;
     client->changed_s = spec->changed_s;
+    client->epoch = find_epoch(spec);
     client->has_registration = spec->registration_digest != NULL;
     if (spec->registration_digest)
         client->registration_digest = *spec->registration_digest;
@@ -118,6 +127,7 @@ sb_status sb_client_respec(const sb_client *client, char **scope, sb_client_spec
                             .tokens_per_minute = client->tokens_per_minute,
                             .created_s = client->created_s,
                             .changed_s = client->changed_s,
+                            .before = client,
                             .registration_digest = client->has_registration ? &client->registration_digest : NULL,
                             .self_changed = client->self_changed,
                             .registered_from = client->registered_from};

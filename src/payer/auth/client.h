@@ -53,6 +53,7 @@ typedef struct sb_client {
     bool show_reasons;          /* under onboarding: told on the wire why it was refused */
     unsigned tokens_per_minute; /* 0: as the server's configuration says */
     int64_t created_s, changed_s;
+    int64_t epoch;         /* its tokens of earlier ones are dead, and stay so if it comes in again */
     bool has_registration; /* it may manage itself by the token of this digest                   RFC 7592 */
     sb_digest registration_digest;
     unsigned self_changed;   /* waits again, for it changed this itself: SB_CLIENT_KEYS …; 0: it is new, or in */
@@ -72,6 +73,8 @@ typedef struct sb_client_spec {
     bool show_reasons;
     unsigned tokens_per_minute;
     int64_t created_s, changed_s;
+    int64_t epoch;           /* 0: its first; looked at if there is no `before` */
+    const sb_client *before; /* which it takes the place of: ceasing to be active, it begins an epoch. NULL: none */
     const sb_digest *registration_digest; /* NULL: none */
     unsigned self_changed;
     int64_t registered_from;
@@ -80,6 +83,12 @@ typedef struct sb_client_spec {
 /* SB_E_INVALID: an id that is empty, too long or not printable ASCII, a name or contact too long or with control
  * characters, a scope that is malformed or for people, neither or both of jwks and jwks_url. */
 sb_status sb_client_new(const sb_client_spec *spec, sb_client **out, sb_error *err);
+/* The first epoch of a client: later than all of one that had its id before, if that was made in an earlier second. */
+#define SB_CLIENT_EPOCHS (INT64_C(1) << 20) /* in a second: nobody is suspended as often */
+static inline int64_t sb_client_first_epoch(int64_t created_s)
+{
+    return created_s * SB_CLIENT_EPOCHS;
+}
 /* A client's spec again, to change something of it: texts are borrowed from the client, but *scope is the caller's to
  * free; jwks is a copy that sb_client_new() takes over (free it if that fails). */
 sb_status sb_client_respec(const sb_client *client, char **scope, sb_client_spec *out, sb_error *err);

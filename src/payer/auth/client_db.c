@@ -31,7 +31,7 @@ typedef struct register_db {
 
 #define COLUMNS                                                                                                        \
     "id, state, name, contact, jwks, jwks_url, scope, profile, show_reasons, tokens_per_minute, registration_digest,"  \
-    " created_s, changed_s, admission, self_changed, registered_from"
+    " created_s, changed_s, admission, self_changed, registered_from, epoch"
 
 /* Rows */
 
@@ -77,7 +77,8 @@ static sb_status read_client(sb_stmt *row, sb_client **out, sb_error *err)
                            .created_s = sb_stmt_i64(row, 11),
                            .changed_s = sb_stmt_i64(row, 12),
                            .self_changed = (unsigned)sb_stmt_i64(row, 14),
-                           .registered_from = sb_stmt_i64(row, 15)};
+                           .registered_from = sb_stmt_i64(row, 15),
+                           .epoch = sb_stmt_i64(row, 16)};
     if (!sb_client_state_parse(sb_stmt_str(row, 1).ptr, &spec.state) ||
         !sb_admission_parse(sb_stmt_str(row, 13).ptr, &spec.admission) ||
         !sb_client_profile_parse(sb_stmt_str(row, 7).ptr, &spec.profile))
@@ -97,7 +98,8 @@ static sb_status read_client(sb_stmt *row, sb_client **out, sb_error *err)
 
 static bool digest_row(sb_stmt *row, sb_digest *out)
 {
-    static const int texts[] = {0, 1, 2, 3, 4, 5, 6, 7, 10, 13}, numbers[] = {8, 9, 11, 12, 14, 15}; /* of COLUMNS */
+    static const int texts[] = {0, 1, 2, 3, 4, 5, 6, 7, 10, 13},
+                     numbers[] = {8, 9, 11, 12, 14, 15, 16}; /* of COLUMNS */
     SB_AUTO(sb_buf) all = SB_BUF_INIT;
     for (size_t i = 0; i < SB_ARRAY_LEN(texts); i++) {
         sb_str text = sb_stmt_str(row, texts[i]);
@@ -276,6 +278,7 @@ static sb_status bind_client(sb_stmt *stmt, const sb_client *client, sb_error *e
     sb_stmt_bind_cstr(stmt, 14, sb_admission_name(client->admission));
     sb_stmt_bind_i64(stmt, 15, client->self_changed);
     sb_stmt_bind_i64(stmt, 16, client->registered_from);
+    sb_stmt_bind_i64(stmt, 17, client->epoch);
     return SB_OK;
 }
 
@@ -301,7 +304,7 @@ static sb_status insert(sb_db *db, const void *subject, sb_error *err)
                             SB_CLIENT_DB_MAX);
     SB_TRY(sb_db_cached(db,
                         "INSERT INTO clients (" COLUMNS
-                        ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+                        ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
                         " ON CONFLICT (id) DO NOTHING",
                         &stmt, err));
     SB_TRY(bind_client(stmt, subject, err));
@@ -317,23 +320,39 @@ typedef struct replacement {
     const sb_client *client;
 } replacement;
 
-static sb_status update(sb_db *db, const void *subject, sb_error *err)
+/* For good: they are dead by their epoch, too, wherever one is still in memory or on its way here. */
+static sb_status end_tokens(sb_db *db, sb_str client_id, sb_error *err)
 {
-    const replacement *r = subject;
+    sb_stmt *stmt = NULL;
+    SB_TRY(sb_db_cached(db, "DELETE FROM tokens WHERE client_id = ?1 AND revoked = 0", &stmt, err));
+    sb_stmt_bind_text(stmt, 1, client_id);
+    return sb_stmt_run(stmt, err);
+}
+
+static sb_status update_row(sb_db *db, const replacement *r, sb_error *err)
+{
     sb_stmt *stmt = NULL;
     SB_TRY(sb_db_cached(db,
                         "UPDATE clients SET state = ?2, name = ?3, contact = ?4, jwks = ?5, jwks_url = ?6, scope = ?7,"
                         " profile = ?8, show_reasons = ?9, tokens_per_minute = ?10, registration_digest = ?11,"
                         " created_s = ?12, changed_s = ?13, admission = ?14, self_changed = ?15,"
-                        " registered_from = ?16 WHERE id = ?1 AND (?17 = '' OR (state = ?17 AND changed_s = ?18))",
+                        " registered_from = ?16, epoch = CASE WHEN epoch > ?17 THEN epoch ELSE ?17 END"
+                        " WHERE id = ?1 AND (?18 = '' OR (state = ?18 AND changed_s = ?19))",
                         &stmt, err));
     SB_TRY(bind_client(stmt, r->client, err));
-    sb_stmt_bind_cstr(stmt, 17, r->was ? sb_client_state_name(r->was->state) : "");
-    sb_stmt_bind_i64(stmt, 18, r->was ? r->was->changed_s : 0);
+    sb_stmt_bind_cstr(stmt, 18, r->was ? sb_client_state_name(r->was->state) : "");
+    sb_stmt_bind_i64(stmt, 19, r->was ? r->was->changed_s : 0);
     SB_TRY(sb_stmt_run(stmt, err));
     if (sb_db_changes(db) == 0 && r->was)
         return sb_clients_changed(err);
     return sb_db_changes(db) > 0 ? SB_OK : sb_clients_no_such(err);
+}
+
+static sb_status update(sb_db *db, const void *subject, sb_error *err)
+{
+    const replacement *r = subject;
+    SB_TRY(update_row(db, r, err));
+    return r->client->state == SB_CLIENT_ACTIVE ? SB_OK : end_tokens(db, sb_str_from(r->client->id), err);
 }
 
 typedef struct removal {
@@ -358,17 +377,13 @@ static sb_status delete_client(sb_db *db, const removal *r, sb_error *err)
 /* Its tokens end with it, and its rosters are nobody's. */
 static sb_status delete (sb_db *db, const void *subject, sb_error *err)
 {
-    static const char *const its[] = {"DELETE FROM tokens WHERE client_id = ?1 AND revoked = 0",
-                                      "DELETE FROM roster_clients WHERE client_id = ?1"};
     const removal *r = subject;
+    sb_stmt *stmt = NULL;
     SB_TRY(delete_client(db, r, err));
-    for (size_t i = 0; i < SB_ARRAY_LEN(its); i++) {
-        sb_stmt *stmt = NULL;
-        SB_TRY(sb_db_cached(db, its[i], &stmt, err));
-        sb_stmt_bind_text(stmt, 1, r->id);
-        SB_TRY(sb_stmt_run(stmt, err));
-    }
-    return SB_OK;
+    SB_TRY(end_tokens(db, r->id, err));
+    SB_TRY(sb_db_cached(db, "DELETE FROM roster_clients WHERE client_id = ?1", &stmt, err));
+    sb_stmt_bind_text(stmt, 1, r->id);
+    return sb_stmt_run(stmt, err);
 }
 
 static sb_status write_within(sb_db *db, sb_status (*what)(sb_db *db, const void *subject, sb_error *err),

@@ -23,6 +23,7 @@ sb_status sb_grant_new(sb_client *client, sb_scopes *scopes, int64_t issued_s, i
     grant->scopes = *scopes;
     grant->issued_s = issued_s;
     grant->expires_s = expires_s;
+    grant->epoch = client->epoch;
     *scopes = (sb_scopes)SB_SCOPES_INIT;
     *out = grant;
     return SB_OK;
@@ -79,12 +80,13 @@ bool sb_grants_draw(sb_buf *token, sb_digest *digest)
     return ok;
 }
 
-/* The register is asked each time, for it is in memory: who was suspended a moment ago has no token any more. */
+/* The register is asked each time, for it is in memory: who was suspended a moment ago has no token any more. One of a
+ * later epoch than the register knows was issued by a process that knows more. */
 sb_status sb_grant_client_is_active(sb_clients *clients, const sb_grant *grant, bool *active, sb_error *err)
 {
     SB_AUTOPTR(sb_client) client = NULL;
     SB_TRY(sb_clients_find(clients, sb_str_from(grant->client->id), &client, err));
-    *active = client && client->state == SB_CLIENT_ACTIVE;
+    *active = client && client->state == SB_CLIENT_ACTIVE && grant->epoch >= client->epoch;
     return SB_OK;
 }
 

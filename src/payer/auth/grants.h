@@ -18,10 +18,12 @@ typedef struct sb_grant {
     sb_client *client;
     sb_scopes scopes;
     int64_t issued_s, expires_s; /* on the wall clock, for those who ask about it                            RFC 7662 */
+    int64_t epoch;               /* of the client it was issued to */
     atomic_uint refs;
 } sb_grant;
 
-/* A reference to `client` is taken; `scopes` is taken over when it succeeds. For those who implement. */
+/* A reference to `client` is taken, its epoch is the grant's; `scopes` is taken over when it succeeds. For those who
+ * implement. */
 sb_status sb_grant_new(sb_client *client, sb_scopes *scopes, int64_t issued_s, int64_t expires_s, sb_grant **out,
                        sb_error *err);
 sb_grant *sb_grant_ref(sb_grant *grant);
@@ -61,7 +63,7 @@ typedef struct sb_grants sb_grants;
 sb_status sb_grants_new(const sb_grants_ops *ops, void *impl, unsigned lifetime_s, sb_grants **out, sb_error *err);
 /* 256 bits in base64url, and their digest; false without memory. For those who implement. */
 SB_MUST_USE bool sb_grants_draw(sb_buf *token, sb_digest *digest);
-/* Is the client still one that may use its tokens? For those who implement. */
+/* Is the client one that may use this token: active, and ever since it got it? For those who implement. */
 sb_status sb_grant_client_is_active(sb_clients *clients, const sb_grant *grant, bool *active, sb_error *err);
 
 void sb_grants_free(sb_grants *grants); /* NULL is fine */
@@ -74,7 +76,7 @@ sb_issue_answer sb_grants_issue(sb_grants *grants, const sb_issue *issue, sb_buf
 /* Use the assertion up for something else than a token. */
 sb_issue_answer sb_grants_use(sb_grants *grants, const sb_issue *use);
 /* What a live token of an active client stands for, as a reference; NULL: unknown, expired, revoked or its client
- * suspended, all the same. Anything but SB_OK: it could not be looked up, which says nothing of the token. */
+ * suspended, now or since it got it, all the same. Anything but SB_OK: it could not be looked up, which says nothing of the token. */
 sb_status sb_grants_find(sb_grants *grants, sb_str token, sb_grant **out, sb_error *err);
 /* End a token, if it is this client's (an empty id: whoever's). One that is not live is no failure: false is.  RFC 7009 */
 SB_MUST_USE bool sb_grants_revoke(sb_grants *grants, sb_str token, sb_str client_id);

@@ -143,12 +143,13 @@ static void bind_token(sb_stmt *stmt, int from, const item *it)
     sb_stmt_bind_cstr(stmt, from + 2, it->scope);
     sb_stmt_bind_i64(stmt, from + 3, it->issued_s);
     sb_stmt_bind_i64(stmt, from + 4, it->expires_s);
+    sb_stmt_bind_i64(stmt, from + 5, it->issue->client->epoch);
 }
 
 static sb_status keep_token(sb_db *db, const item *it, sb_error *err)
 {
     sb_stmt *stmt = NULL;
-    SB_TRY(sb_db_cached(db, "INSERT INTO tokens VALUES (?1, ?2, ?3, ?4, ?5, 0)", &stmt, err));
+    SB_TRY(sb_db_cached(db, "INSERT INTO tokens VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)", &stmt, err));
     bind_token(stmt, 1, it);
     return sb_stmt_run(stmt, err);
 }
@@ -159,7 +160,7 @@ static sb_status use_and_keep(sb_db *db, const item *it, bool *fresh, sb_error *
     sb_stmt *stmt = NULL;
     SB_TRY(sb_db_cached(db,
                         "WITH used AS (INSERT INTO used_assertions VALUES (?1, ?2) ON CONFLICT (digest) DO NOTHING"
-                        " RETURNING 1) INSERT INTO tokens SELECT ?3, ?4, ?5, ?6, ?7, 0 FROM used",
+                        " RETURNING 1) INSERT INTO tokens SELECT ?3, ?4, ?5, ?6, ?7, 0, ?8 FROM used",
                         &stmt, err));
     sb_stmt_bind_blob(stmt, 1, bytes_of(&it->issue->used));
     sb_stmt_bind_i64(stmt, 2, it->issue->dead_s);
@@ -254,7 +255,7 @@ static sb_issue_answer db_issue(void *impl, const sb_issue *issue, unsigned life
 /* A row of the table, copied. */
 typedef struct token_row {
     char *client_id, *scope;
-    int64_t issued_s, expires_s;
+    int64_t issued_s, expires_s, epoch;
 } token_row;
 
 static void token_row_cleanup(token_row *row)
@@ -266,7 +267,7 @@ static void token_row_cleanup(token_row *row)
 /* `client_id` stays NULL when there is no such token. */
 static sb_status read_row(store *s, const sb_digest *token, token_row *out, sb_error *err)
 {
-    static const char sql[] = "SELECT client_id, scope, issued_s, expires_s FROM tokens WHERE digest = ?1 AND"
+    static const char sql[] = "SELECT client_id, scope, issued_s, expires_s, epoch FROM tokens WHERE digest = ?1 AND"
                               " expires_s > ?2 AND revoked = 0";
     SB_AUTO(sb_lease) lease = SB_LEASE_INIT;
     sb_stmt *stmt = NULL;
@@ -279,7 +280,7 @@ static sb_status read_row(store *s, const sb_digest *token, token_row *out, sb_e
     if (!row)
         return SB_OK;
     *out = (token_row){sb_str_dup(sb_stmt_str(stmt, 0)), sb_str_dup(sb_stmt_str(stmt, 1)), sb_stmt_i64(stmt, 2),
-                       sb_stmt_i64(stmt, 3)};
+                       sb_stmt_i64(stmt, 3), sb_stmt_i64(stmt, 4)};
     sb_stmt_reset(stmt);
     return out->client_id && out->scope ? SB_OK : sb_error_nomem(err);
 }
@@ -288,7 +289,7 @@ static sb_status read_row(store *s, const sb_digest *token, token_row *out, sb_e
  * lock may be waiting for one. */
 static sb_status look_up(store *s, const sb_digest *token, sb_grant **out, sb_error *err)
 {
-    SB_AUTO(token_row) row = {NULL, NULL, 0, 0};
+    SB_AUTO(token_row) row = {NULL, NULL, 0, 0, 0};
     SB_AUTOPTR(sb_client) client = NULL;
     SB_AUTO(sb_scopes) scopes = SB_SCOPES_INIT;
     SB_TRY(read_row(s, token, &row, err));
@@ -298,7 +299,9 @@ static sb_status look_up(store *s, const sb_digest *token, sb_grant **out, sb_er
     if (!client)
         return SB_OK;
     SB_TRY(sb_scopes_parse(row.scope, &scopes, err));
-    return sb_grant_new(client, &scopes, row.issued_s, row.expires_s, out, err);
+    SB_TRY(sb_grant_new(client, &scopes, row.issued_s, row.expires_s, out, err));
+    (*out)->epoch = row.epoch;
+    return SB_OK;
 }
 
 static sb_status find(store *s, const sb_digest *token, sb_grant **out, sb_error *err)

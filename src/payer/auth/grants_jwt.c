@@ -9,8 +9,9 @@
 #include "jose/base64url.h"
 #include "jose/jws.h"
 
-#define TYP               "at+jwt" /* RFC 9068 §2.1 */
-#define HEAD_AND_TAIL_MAX 256      /* header and signature of ES256, encoded: 220 */
+#define EPOCH             "client_epoch" /* a claim of ours */
+#define TYP               "at+jwt"       /* RFC 9068 §2.1 */
+#define HEAD_AND_TAIL_MAX 256            /* header and signature of ES256, encoded: 220 */
 
 typedef struct signer {
     sb_grants_jwt_options o;
@@ -32,10 +33,11 @@ static char *claims_text(const signer *s, const sb_issue *issue, const char *sco
     sb_random_uuid(jti);
     /* By a clock that is behind, a token must not seem older than its client: see is_of(). */
     int64_t issued_s = SB_MAX(wall_s(s), issue->client->created_s);
-    SB_AUTOJSON claims = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s}", "iss", s->issuer, "sub",
-                                   issue->client->id, "aud", s->audience, "client_id", issue->client->id, "scope",
-                                   scope, "iat", (json_int_t)issued_s, "exp", (json_int_t)issued_s + lifetime_s + 1,
-                                   "jti", jti); /* the second is half over, and it lives no less than it says */
+    SB_AUTOJSON claims =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:I}", "iss", s->issuer, "sub", issue->client->id, "aud",
+                  s->audience, "client_id", issue->client->id, "scope", scope, "iat", (json_int_t)issued_s, "exp",
+                  (json_int_t)issued_s + lifetime_s + 1, "jti", jti, EPOCH,
+                  (json_int_t)issue->client->epoch); /* the second is half over, and it lives no less than it says */
     return claims ? sb_json_dump(claims) : NULL;
 }
 
@@ -117,7 +119,8 @@ static sb_status make_grant(const signer *s, const json_t *claims, sb_grant **ou
     SB_AUTOPTR(sb_client) client = NULL;
     SB_AUTO(sb_scopes) scopes = SB_SCOPES_INIT;
     const char *id = sb_json_str(claims, "client_id"), *scope = sb_json_str(claims, "scope");
-    const json_t *iat = json_object_get(claims, "iat"), *exp = json_object_get(claims, "exp");
+    const json_t *iat = json_object_get(claims, "iat"), *exp = json_object_get(claims, "exp"),
+                 *epoch = json_object_get(claims, EPOCH);
     if (!is_text(claims, "iss", s->issuer) || !is_text(claims, "aud", s->audience) || !id || !scope ||
         !json_is_integer(iat) || !json_is_integer(exp) || json_integer_value(exp) <= wall_s(s))
         return SB_OK;
@@ -127,7 +130,10 @@ static sb_status make_grant(const signer *s, const json_t *claims, sb_grant **ou
     sb_status status = sb_scopes_parse(scope, &scopes, err);
     if (status != SB_OK) /* what is no scope is no token of ours either */
         return status == SB_E_NOMEM ? status : SB_OK;
-    return sb_grant_new(client, &scopes, json_integer_value(iat), json_integer_value(exp), out, err);
+    SB_TRY(sb_grant_new(client, &scopes, json_integer_value(iat), json_integer_value(exp), out, err));
+    /* one that was signed before there were epochs is of the first */
+    (*out)->epoch = epoch ? json_integer_value(epoch) : sb_client_first_epoch((*out)->client->created_s);
+    return SB_OK;
 }
 
 /* By its signature and its claims alone. */
@@ -225,8 +231,8 @@ static sb_status write_revocation(const signer *s, const reading *read, sb_error
     SB_AUTO(sb_lease) lease = SB_LEASE_INIT;
     sb_stmt *stmt = NULL;
     SB_TRY(sb_lease_take(&lease, s->o.pool, err));
-    SB_TRY(sb_db_cached(lease.db, "INSERT INTO tokens VALUES (?1, ?2, '', ?3, ?4, 1) ON CONFLICT (digest) DO NOTHING",
-                        &stmt, err));
+    SB_TRY(sb_db_cached(
+        lease.db, "INSERT INTO tokens VALUES (?1, ?2, '', ?3, ?4, 1, 0) ON CONFLICT (digest) DO NOTHING", &stmt, err));
     sb_stmt_bind_blob(stmt, 1, bytes_of(&read->id));
     sb_stmt_bind_cstr(stmt, 2, read->grant->client->id);
     sb_stmt_bind_i64(stmt, 3, read->grant->issued_s);

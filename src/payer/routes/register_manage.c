@@ -88,6 +88,7 @@ static sb_status replace(sb_service *service, const sb_client *was, sb_registrat
                            .tokens_per_minute = was->tokens_per_minute,
                            .created_s = was->created_s,
                            .changed_s = SB_MAX(now, was->changed_s + 1), /* no two changes look like one */
+                           .before = was,
                            .registration_digest = &was->registration_digest,
                            .self_changed = was->self_changed,
                            .registered_from = was->registered_from};

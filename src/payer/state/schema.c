@@ -65,6 +65,11 @@ static const char *const migrations[] = {
     "ALTER TABLE clients ADD COLUMN self_changed BIGINT NOT NULL DEFAULT 0;"
     "ALTER TABLE clients ADD COLUMN registered_from BIGINT NOT NULL DEFAULT 0;"
     "UPDATE clients SET admission = 'none' WHERE state = 'pending';",
+    /* Which of a client's tokens are dead: those of an earlier epoch than its own. 1048576: SB_CLIENT_EPOCHS. */
+    "ALTER TABLE clients ADD COLUMN epoch BIGINT NOT NULL DEFAULT 0;"
+    "ALTER TABLE tokens ADD COLUMN epoch BIGINT NOT NULL DEFAULT 0;"
+    "UPDATE clients SET epoch = created_s * 1048576;"
+    "UPDATE tokens SET epoch = coalesce((SELECT clients.epoch FROM clients WHERE clients.id = tokens.client_id), 0);",
     NULL,
 };
 

@@ -67,9 +67,8 @@ static void add_client(process *p)
     assert_int_equal(sb_clients_add(p->clients, client, NULL), SB_OK);
 }
 
-static sb_issue_answer ask_until(process *p, const char *jti, int64_t dead_s, char token[TOKEN_SIZE])
+static sb_issue_answer ask_for(process *p, sb_client *client, const char *jti, int64_t dead_s, char token[TOKEN_SIZE])
 {
-    SB_AUTOPTR(sb_client) client = make(SB_CLIENT_ACTIVE);
     SB_AUTO(sb_scopes) scopes = SB_SCOPES_INIT;
     assert_int_equal(sb_scopes_parse("system/Patient.rs", &scopes, NULL), SB_OK);
     sb_issue issue = {.client = client,
@@ -80,6 +79,12 @@ static sb_issue_answer ask_until(process *p, const char *jti, int64_t dead_s, ch
     sb_issue_answer answer = sb_grants_issue(p->grants, &issue, &drawn);
     (void)snprintf(token, TOKEN_SIZE, "%s", sb_buf_cstr(&drawn));
     return answer;
+}
+
+static sb_issue_answer ask_until(process *p, const char *jti, int64_t dead_s, char token[TOKEN_SIZE])
+{
+    SB_AUTOPTR(sb_client) client = make(SB_CLIENT_ACTIVE);
+    return ask_for(p, client, jti, dead_s, token);
 }
 
 static sb_issue_answer ask(process *p, const char *jti, char token[TOKEN_SIZE])
@@ -250,6 +255,73 @@ static void a_suspended_client_has_no_token(database *d)
     end(&p);
 }
 
+/* It as it is, but for its state. */
+static void turn(process *p, sb_client_state state)
+{
+    SB_AUTOPTR(sb_client) before = NULL;
+    SB_AUTOPTR(sb_client) after = NULL;
+    SB_AUTOFREE scope = NULL;
+    sb_client_spec spec;
+    assert_int_equal(sb_clients_find_now(p->clients, "acme", &before, NULL), SB_OK);
+    assert_int_equal(sb_client_respec(before, &scope, &spec, NULL), SB_OK);
+    spec.state = state;
+    assert_int_equal(sb_client_new(&spec, &after, NULL), SB_OK);
+    assert_int_equal(sb_clients_replace_if(p->clients, before, after, NULL), SB_OK);
+}
+
+static void tokens_from_before_a_suspension_are_dead_for_good(database *d)
+{
+    process here, there;
+    char before[TOKEN_SIZE], late[TOKEN_SIZE], after[TOKEN_SIZE];
+    begin(&here, d);
+    begin(&there, d);
+    add_client(&here);
+    SB_AUTOPTR(sb_client) was = NULL;
+    SB_AUTOPTR(sb_client) is = NULL;
+    assert_int_equal(sb_clients_find(there.clients, SB_STR_LIT("acme"), &was, NULL), SB_OK);
+    int64_t dead_s = fake_wall_s(&here.clock) + 200;
+    assert_int_equal(ask_for(&here, was, "1", dead_s, before), SB_ISSUE_DONE);
+    assert_true(good_at(&here, before) && good_at(&there, before));
+    turn(&here, SB_CLIENT_SUSPENDED);
+    turn(&here, SB_CLIENT_ACTIVE);
+    assert_int_equal(ask_for(&there, was, "2", dead_s, late), SB_ISSUE_DONE); /* it had not heard of it */
+    assert_int_equal(sb_clients_find_now(here.clients, "acme", &is, NULL), SB_OK);
+    assert_int_equal(ask_for(&here, is, "3", dead_s, after), SB_ISSUE_DONE);
+    assert_false(good_at(&here, before) || good_at(&here, late));
+    assert_true(good_at(&here, after) && good_at(&there, after)); /* which has not heard of it yet */
+    fake_advance_s(&there.clock, SB_GRANT_STALE_S);
+    assert_false(good_at(&there, before) || good_at(&there, late));
+    assert_true(good_at(&there, after));
+    turn(&here, SB_CLIENT_PENDING);
+    assert_int_equal(sb_grants_revoke_all(here.grants), 0); /* nothing is left of it */
+    end(&here);
+    end(&there);
+}
+
+static void tokens_of_a_removed_client_are_not_those_of_one_with_its_id(database *d)
+{
+    process p;
+    char before[TOKEN_SIZE], late[TOKEN_SIZE];
+    begin(&p, d);
+    add_client(&p);
+    assert_int_equal(ask(&p, "1", before), SB_ISSUE_DONE);
+    assert_true(good_at(&p, before));
+    SB_AUTOPTR(sb_client) was = NULL;
+    SB_AUTOPTR(sb_client) next = NULL;
+    assert_int_equal(sb_clients_find(p.clients, SB_STR_LIT("acme"), &was, NULL), SB_OK);
+    assert_int_equal(sb_clients_remove(p.clients, SB_STR_LIT("acme"), NULL), SB_OK);
+    assert_int_equal(ask_for(&p, was, "2", fake_wall_s(&p.clock) + 200, late), SB_ISSUE_DONE);
+    sb_client_spec spec = {.id = "acme",
+                           .scope = "system/*.rs",
+                           .jwks_url = "https://acme.example/jwks",
+                           .state = SB_CLIENT_ACTIVE,
+                           .created_s = 1};
+    assert_int_equal(sb_client_new(&spec, &next, NULL), SB_OK);
+    assert_int_equal(sb_clients_add(p.clients, next, NULL), SB_OK);
+    assert_false(good_at(&p, before) || good_at(&p, late));
+    end(&p);
+}
+
 static void a_full_store_refuses_and_forgets_nothing_that_lives(database *d)
 {
     process p;
@@ -396,6 +468,8 @@ ON_BOTH(all_of_a_crowd_with_good_assertions_get_tokens)
 ON_BOTH(a_token_ends_with_its_time)
 ON_BOTH(a_revoked_token_is_dead_at_once_here_and_soon_elsewhere)
 ON_BOTH(a_suspended_client_has_no_token)
+ON_BOTH(tokens_from_before_a_suspension_are_dead_for_good)
+ON_BOTH(tokens_of_a_removed_client_are_not_those_of_one_with_its_id)
 ON_BOTH(a_full_store_refuses_and_forgets_nothing_that_lives)
 ON_BOTH(what_ended_all_at_once_makes_room_for_as_many)
 ON_BOTH(a_clock_that_is_set_back_makes_nothing_good_again)
@@ -412,6 +486,8 @@ int main(void)
         BOTH(a_token_ends_with_its_time),
         BOTH(a_revoked_token_is_dead_at_once_here_and_soon_elsewhere),
         BOTH(a_suspended_client_has_no_token),
+        BOTH(tokens_from_before_a_suspension_are_dead_for_good),
+        BOTH(tokens_of_a_removed_client_are_not_those_of_one_with_its_id),
         BOTH(a_full_store_refuses_and_forgets_nothing_that_lives),
         BOTH(what_ended_all_at_once_makes_room_for_as_many),
         BOTH(a_clock_that_is_set_back_makes_nothing_good_again),

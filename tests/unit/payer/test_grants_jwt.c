@@ -149,7 +149,8 @@ static void a_token_says_what_rfc_9068_asks_for(database *d)
     assert_int_equal(json_integer_value(json_object_get(claims, "iat")), fake_wall_s(&p.clock));
     assert_int_equal(json_integer_value(json_object_get(claims, "exp")), fake_wall_s(&p.clock) + LIFETIME_S + 1);
     assert_string_not_equal(sb_json_str(claims, "jti"), sb_json_str(others, "jti"));
-    assert_int_equal(json_object_size(claims), 8);
+    assert_true(json_is_integer(json_object_get(claims, "client_epoch")));
+    assert_int_equal(json_object_size(claims), 9);
     end(&p);
 }
 
@@ -285,6 +286,40 @@ static void a_revoked_token_does_not_come_back_with_another_signature(database *
     assert_false(good_at(&p, twin));
     assert_false(good_at(&p, token));
     end(&p);
+}
+
+/* It as it is, but for its state. */
+static void turn(process *p, sb_client_state state)
+{
+    SB_AUTOPTR(sb_client) before = NULL;
+    SB_AUTOPTR(sb_client) after = NULL;
+    SB_AUTOFREE scope = NULL;
+    sb_client_spec spec;
+    assert_int_equal(sb_clients_find_now(p->clients, "acme", &before, NULL), SB_OK);
+    assert_int_equal(sb_client_respec(before, &scope, &spec, NULL), SB_OK);
+    spec.state = state;
+    assert_int_equal(sb_client_new(&spec, &after, NULL), SB_OK);
+    assert_int_equal(sb_clients_replace_if(p->clients, before, after, NULL), SB_OK);
+}
+
+static void tokens_from_before_a_suspension_are_dead_for_good(database *d)
+{
+    process here, there;
+    begin(&here, d);
+    begin(&there, d);
+    add_client(&here);
+    SB_AUTOFREE before = token_of(&here, "1");
+    assert_true(good_at(&here, before) && good_at(&there, before));
+    turn(&here, SB_CLIENT_SUSPENDED);
+    turn(&here, SB_CLIENT_ACTIVE); /* in the same second */
+    SB_AUTOFREE after = token_of(&here, "2");
+    assert_false(good_at(&here, before));
+    assert_true(good_at(&here, after) && good_at(&there, after));
+    fake_advance_s(&there.clock, SB_GRANT_STALE_S);
+    assert_false(good_at(&there, before));
+    assert_true(good_at(&there, after));
+    end(&here);
+    end(&there);
 }
 
 static void a_suspended_or_removed_client_has_no_token(database *d)
@@ -553,6 +588,7 @@ ON_BOTH(a_token_outlives_the_days_of_the_key_that_signed_it)
 ON_BOTH(a_revoked_token_is_dead_at_once_here_and_soon_elsewhere)
 ON_BOTH(a_revoked_token_does_not_come_back_with_another_signature)
 ON_BOTH(a_suspended_or_removed_client_has_no_token)
+ON_BOTH(tokens_from_before_a_suspension_are_dead_for_good)
 ON_BOTH(a_client_has_no_tokens_of_one_that_had_its_id_before)
 ON_BOTH(a_token_is_never_older_than_its_client)
 ON_BOTH(a_token_must_be_an_access_token_of_this_server_for_this_audience)
@@ -574,6 +610,7 @@ int main(void)
         BOTH(a_revoked_token_is_dead_at_once_here_and_soon_elsewhere),
         BOTH(a_revoked_token_does_not_come_back_with_another_signature),
         BOTH(a_suspended_or_removed_client_has_no_token),
+        BOTH(tokens_from_before_a_suspension_are_dead_for_good),
         BOTH(a_client_has_no_tokens_of_one_that_had_its_id_before),
         BOTH(a_token_is_never_older_than_its_client),
         BOTH(a_token_must_be_an_access_token_of_this_server_for_this_audience),

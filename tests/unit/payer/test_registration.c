@@ -103,6 +103,26 @@ static void set_state(fixture *f, const char *id, sb_client_state state)
     assert_ok(sb_clients_replace(f->clients, new, NULL));
 }
 
+static unsigned group_status(fixture *f, const char *token)
+{
+    SB_AUTO(reply) r = REPLY_INIT;
+    get(f, "/fhir/Group", token, &r);
+    return r.status;
+}
+
+static void tokens_from_before_a_suspension_are_dead_for_good(void **state)
+{
+    fixture *f = *state;
+    SB_AUTOFREE before = bearer(f, 1, "system/*.rs");
+    assert_int_equal(group_status(f, before), 200);
+    set_state(f, "client-1", SB_CLIENT_SUSPENDED);
+    assert_int_equal(group_status(f, before), 401);
+    set_state(f, "client-1", SB_CLIENT_ACTIVE);
+    SB_AUTOFREE after = bearer(f, 1, "system/*.rs");
+    assert_int_equal(group_status(f, after), 200);
+    assert_int_equal(group_status(f, before), 401);
+}
+
 /* Who may */
 
 static void who_asks_waits_for_a_person(void **state)
@@ -558,6 +578,7 @@ static void a_change_does_not_undo_a_suspension(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        WITH_WEB(tokens_from_before_a_suspension_are_dead_for_good),
         WITH_WEB(who_asks_waits_for_a_person),
         WITH_WEB(the_initial_token_lets_in_and_nothing_else_does),
         WITH_WEB(a_mode_that_asks_for_a_token_it_does_not_have_lets_nobody_in),
