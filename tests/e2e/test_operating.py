@@ -86,9 +86,10 @@ def test_a_client_is_suspended_and_let_in_again_while_serve_runs(t):
     token = partner.token()
     clients(t, serve, "suspend", partner.client_id)
     wait_until(lambda: partner.ask("GET", "/Group", token).status == 401, "its tokens to end")
-    assert partner.ask_token(partner.assertion()).status == 401
+    wait_until(lambda: partner.ask_token(partner.assertion()).status == 401, "it to be shut out")
     clients(t, serve, "approve", partner.client_id, "--scope", "system/Coverage.rs")
     wait_until(lambda: partner.ask_token(partner.assertion()).status == 200, "it to be let in")
+    assert partner.ask("GET", "/Group", token).status == 401, "a token from before the suspension"
     assert partner.ask_token(partner.assertion()).json()["scope"] == "system/Coverage.rs"
     listed = [json.loads(line) for line in clients(t, serve, "list", "--state", "active", "--json").out.splitlines()]
     assert [client["id"] for client in listed] == [partner.client_id], listed
