@@ -106,7 +106,7 @@ static sb_status open_data(sb_serve *s, sb_error *err)
 }
 
 /* What comes of an export after its kick-off was answered.                                                  PDEX-08 */
-static void on_export_end(void *impl, const sb_job_end *end)
+static bool on_export_end(void *impl, const sb_job_end *end)
 {
     sb_serve *s = impl;
     sb_audit_event event = {.event = end->error ? "export.failed" : "export.finished",
@@ -117,8 +117,7 @@ static void on_export_end(void *impl, const sb_job_end *end)
                             .job = end->id,
                             .members = end->members,
                             .durable = true};
-    if (!sb_audit_add(s->audit, &event))
-        sb_log(SB_LOG_ERROR, "the end of export %s is not in the audit log", end->id);
+    return sb_audit_add(s->audit, &event);
 }
 
 static sb_status open_audit(sb_serve *s, sb_error *err)

@@ -59,7 +59,9 @@ typedef struct sb_jobs_options {
     unsigned manifest_files;  /* files of one partial manifest; 0: 1000 */
     uint64_t file_bytes;      /* filtered output is cut here; 0: 32 MiB. Source files are given as they are */
     bool open_files;          /* manifest says requiresAccessToken false                                     USE-02 */
-    void (*on_end)(void *impl, const sb_job_end *end); /* from a worker's thread; may be NULL */
+    /* From a worker's thread, before anybody else hears of it; of one export perhaps several times, when processes die over
+     * it. False: it could not be told, so the export fails. May be NULL. */
+    bool (*on_end)(void *impl, const sb_job_end *end);
     void *on_end_impl;
 } sb_jobs_options;
 

@@ -144,6 +144,8 @@ static sb_status make(const sb_gzip_cache *cache, const wanted *w, sb_error *err
     if (fd < 0)
         return sb_error_errno(err, "a compressed file could not be created", part, errno);
     sb_status status = compress_file(cache, w->fd, fd, part, err);
+    if (status == SB_OK && fdatasync(fd) != 0) /* else after a power cut the name is there, and half of the bytes */
+        status = sb_error_errno(err, "a compressed file could not be brought to disk", part, errno);
     if (status == SB_OK && rename(part, w->path) != 0)
         status = errno == ENOENT ? SB_E_NOT_FOUND
                                  : sb_error_errno(err, "a compressed file could not be put in place", w->path, errno);

@@ -126,7 +126,7 @@ static sb_status run(work *w, sb_error *err)
 
 /* Ending */
 
-static void tell(work *w, const sb_error *error)
+static bool tell(work *w, const sb_error *error)
 {
     const sb_jobs_options *o = &w->jobs->options;
     SB_AUTOFREE group = sb_str_dup(w->kept.request.group_id);
@@ -137,8 +137,7 @@ static void tell(work *w, const sb_error *error)
                       .members = sb_members_count(&w->members),
                       .files = w->files,
                       .resources = w->resources};
-    if (o->on_end)
-        o->on_end(o->on_end_impl, &end);
+    return !o->on_end || o->on_end(o->on_end_impl, &end);
 }
 
 /* What its row says from now on. */
@@ -198,22 +197,43 @@ static void give_back(work *w)
         sb_log_warn("an export could not be given back to the queue: %s: %s", err.what, err.why);
 }
 
+/* Nobody else has it, and it was not deleted, as far as we know. */
+static bool is_ours(const work *w)
+{
+    bool ours = true;
+    return sb_job_table_beat(w->jobs->options.pool, w->row.id, w->row.owner, sb_jobs_wall_s(w->jobs),
+                             atomic_load(&w->attempt.progress.done), atomic_load(&w->attempt.progress.total), &ours,
+                             NULL) != SB_OK ||
+           ours;
+}
+
+/* Told before its row says so: nobody is given what could not be told. Who dies between the two leaves the export to
+ * another, which tells again. *status is how it ends in fact; false: it was not ours to end.                  PDEX-08 */
+static bool conclude(work *w, sb_status *status, sb_error *err)
+{
+    if (!is_ours(w))
+        return false;
+    if (*status == SB_OK && !tell(w, NULL))
+        *status = sb_error_set(err, SB_E_IO, "the export is not given", "its end could not be told to the audit log",
+                               "make room on its disk, look at its permissions, and start a new export");
+    if (*status != SB_OK) {
+        sb_log(SB_LOG_ERROR, "an export failed: %s: %s", err->what, err->why);
+        (void)tell(w, err); /* nothing is given */
+    }
+    return settle(w, *status, err);
+}
+
 static void work_off(work *w)
 {
     sb_error err = SB_ERROR_INIT;
     sb_status status = run(w, &err);
     bool kept = false;
     if (status != SB_OK && atomic_load(&w->attempt.progress.cancel))
-        status = SB_E_INTERRUPTED;    /* its folder may have been taken away under it */
-    if (status == SB_E_INTERRUPTED) { /* the end, or it was taken away: who comes next begins anew */
+        status = SB_E_INTERRUPTED;  /* its folder may have been taken away under it */
+    if (status == SB_E_INTERRUPTED) /* the end, or it was taken away: who comes next begins anew */
         give_back(w);
-    } else {
-        if (status != SB_OK)
-            sb_log(SB_LOG_ERROR, "an export failed: %s: %s", err.what, err.why);
-        kept = settle(w, status, &err);
-        if (kept)
-            tell(w, status == SB_OK ? NULL : &err);
-    }
+    else
+        kept = conclude(w, &status, &err);
     if (kept && status == SB_OK)
         sb_job_folders_bury(&w->jobs->folders, w->row.id, w->row.owner);
     else if (w->dir)

@@ -113,19 +113,53 @@ static sb_status open_file(const char *path, bool wait, int *out, sb_error *err)
     return SB_OK;
 }
 
-/* What a crash cut off is kept beside, and taken off the end. */
-static sb_status move_aside(sb_audit *a, sb_str torn, sb_error *err)
+/* What a crash cut off is kept beside. */
+static sb_status keep_torn(const sb_audit *a, sb_str torn, sb_error *err)
 {
     SB_AUTOFREE path = sb_printf("%s.torn", a->path);
-    if (!path)
+    SB_AUTOFREE copy = sb_str_dup(sb_str_from(a->path));
+    if (!path || !copy)
         return sb_error_nomem(err);
     SB_AUTOFD fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return sb_error_errno(err, "what is left of the audit log's last line could not be kept", path, errno);
     SB_TRY(sb_file_write_all(fd, path, torn, err));
     SB_TRY(sb_file_write_all(fd, path, SB_STR_LIT("\n"), err));
-    if (fdatasync(fd) != 0 || ftruncate(a->fd, (off_t)a->size) != 0)
-        return sb_error_errno(err, "the audit log's last line could not be moved", a->path, errno);
+    if (fdatasync(fd) != 0)
+        return sb_error_errno(err, "what is left of the audit log's last line could not be kept", path, errno);
+    return sb_dir_sync(dirname(copy), err);
+}
+
+/* The bytes, at the end of the whole lines: over what is left there, not behind it. */
+static sb_status write_over(sb_audit *a, sb_str bytes, sb_error *err)
+{
+    int flags = fcntl(a->fd, F_GETFL);
+    if (flags < 0 || fcntl(a->fd, F_SETFL, flags & ~O_APPEND) != 0 || lseek(a->fd, (off_t)a->size, SEEK_SET) < 0)
+        return sb_error_errno(err, "the audit log could not be repaired", a->path, errno);
+    SB_TRY(sb_file_write_all(a->fd, a->path, bytes, err));
+    if (ftruncate(a->fd, (off_t)(a->size + bytes.len)) != 0 || fdatasync(a->fd) != 0 ||
+        fcntl(a->fd, F_SETFL, flags) != 0)
+        return sb_error_errno(err, "the audit log could not be repaired", a->path, errno);
+    return SB_OK;
+}
+
+/* An unfinished line is kept beside, and the one that says so takes its place: dying at any moment leaves one or the other,
+ * so that what was cut off is never gone without a word. */
+static sb_status repair(sb_audit *a, sb_str torn, sb_error *err)
+{
+    sb_audit_head next;
+    SB_AUTO(sb_buf) line = SB_BUF_INIT;
+    SB_AUTOFREE detail = sb_printf("%zu bytes of an unfinished line were moved to a file beside", torn.len);
+    sb_audit_event event = SB_AUDIT_EVENT_INIT;
+    event.event = "audit.repaired";
+    event.outcome = "ok";
+    event.detail = detail;
+    if (!detail || !sb_audit_line_write(&event, a->clock->wall_s(a->clock->impl), &a->head, &line, &next))
+        return sb_error_nomem(err);
+    SB_TRY(keep_torn(a, torn, err));
+    SB_TRY(write_over(a, sb_buf_str(&line), err));
+    a->size += line.len;
+    a->head = next;
     return SB_OK;
 }
 
@@ -135,8 +169,8 @@ static sb_status broken_chain(const sb_audit *a, const char *why, sb_error *err)
                         "smartbulk audit verify FILE tells more; keep the file, and name a new one", a->path, why);
 }
 
-/* Where the chain stands, by its last whole line. *torn: bytes after it. */
-static sb_status find_end(sb_audit *a, uint64_t *torn, sb_error *err)
+/* Where the chain stands, by its last whole line. */
+static sb_status find_end(sb_audit *a, sb_error *err)
 {
     char prev[SB_AUDIT_HASH_SIZE];
     SB_AUTO(sb_audit_tail) tail = SB_AUDIT_TAIL_INIT;
@@ -144,33 +178,20 @@ static sb_status find_end(sb_audit *a, uint64_t *torn, sb_error *err)
     SB_TRY(sb_audit_tail_read(a->fd, a->path, &tail, err));
     sb_audit_head_init(&a->head);
     a->size = tail.whole;
-    *torn = tail.torn.len;
     if (tail.line.ptr && sb_audit_line_read(tail.line, &a->head, prev, NULL, &reason) != SB_OK)
         return broken_chain(a, reason.why, err);
-    return tail.torn.len > 0 ? move_aside(a, tail.torn, err) : SB_OK;
+    return tail.torn.len > 0 ? repair(a, tail.torn, err) : SB_OK;
 }
 
 static sb_status begin(sb_audit *a, bool wait, sb_error *err)
 {
-    uint64_t torn;
     SB_TRY(open_file(a->path, wait, &a->fd, err));
-    SB_TRY(find_end(a, &torn, err));
+    SB_TRY(find_end(a, err));
     a->synced = a->head.seq;
     if (pthread_create(&a->thread, NULL, sync_thread, a) != 0)
         return sb_error_nomem(err);
     a->has_thread = true;
-    if (torn == 0)
-        return SB_OK;
-    SB_AUTOFREE detail =
-        sb_printf("%llu bytes of an unfinished line were moved to a file beside", (unsigned long long)torn);
-    sb_audit_event event = SB_AUDIT_EVENT_INIT;
-    event.event = "audit.repaired";
-    event.outcome = "ok";
-    event.detail = detail;
-    event.durable = true;
-    return sb_audit_add(a, &event) ? SB_OK
-                                   : sb_error_set(err, SB_E_IO, "the audit log cannot be written", "%s",
-                                                  "look at the disk that it is on", a->path);
+    return SB_OK;
 }
 
 sb_status sb_audit_open(const char *path, bool wait, const sb_clock *clock, sb_audit **out, sb_error *err)

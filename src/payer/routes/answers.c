@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "fhir/operation_outcome.h"
 
 void sb_answer_json(sb_answer *answer, unsigned status, const char *content_type, const json_t *json)
@@ -55,9 +56,11 @@ void sb_answer_error(sb_answer *answer, const sb_error *err)
 {
     char text[sizeof(err->what) + sizeof(err->why) + sizeof(err->fix) + 16];
     unsigned status = err->http_status >= 400 && err->http_status < 600 ? (unsigned)err->http_status : 500;
-    if (status == 500) /* paths and the like are for the log, which has them */
+    if (status == 500) { /* paths and the like are for the log */
         (void)snprintf(text, sizeof(text), "the server failed");
-    else
+        sb_log(SB_LOG_ERROR, "%s: %s", err->what, err->why);
+    } else {
         (void)snprintf(text, sizeof(text), "%s: %s; %s", err->what, err->why, err->fix);
+    }
     sb_answer_outcome(answer, status, issue_code(status), text);
 }

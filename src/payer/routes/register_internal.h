@@ -17,8 +17,10 @@ bool sb_register_read(sb_service *service, const sb_server_request *request, sb_
  * network, or there are as many clients as there may be. */
 sb_status sb_registration_keep(const sb_service *service, sb_registration *registration, sb_client_state state,
                                const char *peer, const sb_digest *token, sb_client **out, sb_error *err);
-/* 400 invalid_client_metadata, for a mistake; 503 for a failure of ours. */
-void sb_register_refuse(sb_visit *visit, sb_answer *answer, sb_status status, const char *why);
+/* 400 invalid_client_metadata, for a mistake; else as the next. */
+void sb_register_refuse(sb_visit *visit, sb_answer *answer, const sb_error *err);
+/* 503 for a failure of ours, whose cause the log is told. */
+void sb_register_unavailable(sb_visit *visit, sb_answer *answer, const sb_error *err);
 /* A token that is missing or wrong, for registering or for a registration, known or not. */
 void sb_register_unauthorized(sb_service *service, const sb_server_request *request, sb_visit *visit,
                               sb_answer *answer);

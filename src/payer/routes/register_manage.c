@@ -18,9 +18,8 @@ static bool open_registration(sb_service *service, const sb_server_request *requ
     sb_error err = SB_ERROR_INIT;
     if (sb_register_too_often(service->failures, request, visit, answer))
         return false;
-    sb_status status = sb_clients_find(service->o.clients, request->target.segments[1], client, &err);
-    if (status != SB_OK) {
-        sb_register_refuse(visit, answer, SB_E_BUSY, NULL);
+    if (sb_clients_find(service->o.clients, request->target.segments[1], client, &err) != SB_OK) {
+        sb_register_unavailable(visit, answer, &err);
         return false;
     }
     bool has = *client && (*client)->has_registration;
@@ -144,16 +143,18 @@ void sb_route_registration_put(sb_service *service, sb_server_request *request, 
     if (!open_registration(service, request, visit, &was, answer) || !may_change(was, visit, answer))
         return;
     if (!sb_scopes_format(&was->scopes, &scope)) {
-        sb_register_refuse(visit, answer, SB_E_NOMEM, NULL);
+        (void)sb_error_nomem(&err);
+        sb_register_unavailable(visit, answer, &err);
         return;
     }
     if (!sb_register_read(service, request, visit, sb_buf_cstr(&scope), was->state == SB_CLIENT_ACTIVE, &metadata,
                           &registration, answer))
         return;
     const char *wrong = check_update(metadata, was);
-    sb_status status = wrong ? SB_E_INVALID : replace(service, was, &registration, &changed, &client, &err);
+    sb_status status = wrong ? sb_error_set(&err, SB_E_INVALID, "the registration cannot be changed", "%s", NULL, wrong)
+                             : replace(service, was, &registration, &changed, &client, &err);
     if (status != SB_OK) {
-        sb_register_refuse(visit, answer, status, wrong ? wrong : err.why);
+        sb_register_refuse(visit, answer, &err);
         return;
     }
     tell(visit, was, client, changed);
@@ -168,7 +169,7 @@ void sb_route_registration_delete(sb_service *service, sb_server_request *reques
         return;
     sb_status status = sb_clients_remove_if(service->o.clients, client, &err); /* nor one that was suspended just now */
     if (status != SB_OK && status != SB_E_NOT_FOUND) {
-        sb_register_refuse(visit, answer, SB_E_BUSY, NULL);
+        sb_register_unavailable(visit, answer, &err);
         return;
     }
     visit->audit = "client.removed";

@@ -4,6 +4,7 @@
 #include <openssl/crypto.h>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "base/random.h"
 #include "base/secret.h"
 #include "http/accept.h"
@@ -18,16 +19,22 @@
 #define OFTEN_RETRY_S          10
 #define TOKEN_BYTES            32
 
-void sb_register_refuse(sb_visit *visit, sb_answer *answer, sb_status status, const char *why)
+void sb_register_unavailable(sb_visit *visit, sb_answer *answer, const sb_error *err)
 {
-    bool ours = status == SB_E_NOMEM || status == SB_E_BUSY || status == SB_E_IO || status == SB_E_INTERNAL;
-    visit->reason = ours ? "registration_unavailable" : "invalid_client_metadata";
-    if (ours) {
-        sb_answer_oauth(answer, 503, "temporarily_unavailable", "this cannot be registered now; come back later");
-        sb_answer_header(answer, "Retry-After", "%d", BUSY_RETRY_S);
-    } else {
-        sb_answer_oauth(answer, 400, "invalid_client_metadata", why);
+    sb_log(SB_LOG_ERROR, "%s: %s", err->what, err->why); /* who asked hears none of it */
+    visit->reason = "registration_unavailable";
+    sb_answer_oauth(answer, 503, "temporarily_unavailable", "this cannot be registered now; come back later");
+    sb_answer_header(answer, "Retry-After", "%d", BUSY_RETRY_S);
+}
+
+void sb_register_refuse(sb_visit *visit, sb_answer *answer, const sb_error *err)
+{
+    if (err->code == SB_E_NOMEM || err->code == SB_E_BUSY || err->code == SB_E_IO || err->code == SB_E_INTERNAL) {
+        sb_register_unavailable(visit, answer, err);
+        return;
     }
+    visit->reason = "invalid_client_metadata";
+    sb_answer_oauth(answer, 400, "invalid_client_metadata", err->why);
 }
 
 void sb_register_unauthorized(sb_service *service, const sb_server_request *request, sb_visit *visit, sb_answer *answer)
@@ -85,7 +92,9 @@ bool sb_register_read(sb_service *service, const sb_server_request *request, sb_
     sb_registration_policy policy = {
         .scope = scope_max, .algs = service->o.algs, .guard = service->o.keys ? service->o.guard : NULL};
     if (!sb_content_type_is(sb_server_header_first(request, "Content-Type"), SB_JSON)) {
-        sb_register_refuse(visit, answer, SB_E_INVALID, "the Content-Type is not application/json");
+        sb_error_set(&err, SB_E_INVALID, "the client cannot be registered", "the Content-Type is not application/json",
+                     NULL);
+        sb_register_refuse(visit, answer, &err);
         return false;
     }
     sb_status status = sb_json_parse_object(request->body, "the registration", metadata, &err);
@@ -95,7 +104,7 @@ bool sb_register_read(sb_service *service, const sb_server_request *request, sb_
         status = check_url(service, out->jwks_url, &err);
     if (status == SB_OK)
         return true;
-    sb_register_refuse(visit, answer, status, err.why);
+    sb_register_refuse(visit, answer, &err);
     return false;
 }
 
@@ -222,7 +231,7 @@ void sb_route_register(sb_service *service, sb_server_request *request, sb_visit
         visit->reason = pending ? "registration_pending" : "registered";
         sb_register_answer(service, 201, client, token, answer);
     } else {
-        sb_register_refuse(visit, answer, status, err.why);
+        sb_register_refuse(visit, answer, &err);
     }
     sb_wipe(token, sizeof(token));
 }

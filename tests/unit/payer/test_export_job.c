@@ -411,6 +411,46 @@ static void a_job_whose_data_is_gone_fails(void **state)
                      SB_E_IO);
 }
 
+/* Somebody who is told how exports end: good ends he may refuse to hear of. */
+typedef struct listener {
+    fixture *f;
+    bool refuses;
+    unsigned done, failed;
+    sb_job_state seen; /* what the client was told at the time */
+} listener;
+
+static bool hear(void *impl, const sb_job_end *end)
+{
+    listener *l = impl;
+    sb_job_status status;
+    assert_ok(sb_jobs_status(l->f->jobs, end->client, sb_str_from(end->id), &status, NULL));
+    l->seen = status.state;
+    *(end->error ? &l->failed : &l->done) += 1;
+    return end->error || !l->refuses;
+}
+
+static void an_export_is_given_when_its_end_was_told_and_not_before(void **state)
+{
+    fixture *f = *state;
+    listener l = {.f = f};
+    char space[SB_JOB_ID_SIZE];
+    f->options.on_end = hear;
+    f->options.on_end_impl = &l;
+    restart(f);
+    sb_job_request request = request_of("a", SB_JOB_PATIENT);
+    sb_str id = kick_off(f, &request, space);
+    (void)wait_for(f, "a", id, SB_JOB_DONE);
+    assert_int_equal(l.done, 1);
+    assert_int_equal(l.seen, SB_JOB_RUNNING);
+    l.refuses = true;
+    id = kick_off(f, &request, space);
+    sb_job_status status = wait_for(f, "a", id, SB_JOB_FAILED);
+    assert_contains(status.error.why, "could not be told to the audit log");
+    assert_int_equal(l.failed, 1);
+    sb_jobs_free(f->jobs); /* its threads use what is on our stack */
+    f->jobs = NULL;
+}
+
 typedef struct client {
     fixture *f;
     char name[8];
@@ -482,6 +522,7 @@ int main(void)
         served(who_is_told_page_by_page_gets_each_page_compressed),
         served(many_readers_share_one_compressed_copy),
         served(a_job_whose_data_is_gone_fails),
+        served(an_export_is_given_when_its_end_was_told_and_not_before),
         served(many_clients_at_once_get_in_nobodys_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
