@@ -26,6 +26,10 @@ class Board:
     def set(self, at=0, strike=NONE, clock_shift_s=0, boots=0):
         HEAD.pack_into(self.map, 0, 0, at, strike, clock_shift_s, boots, 0)
 
+    def lift(self):
+        """There is room again, and the disk is well: while the program runs."""
+        struct.pack_into("<Q", self.map, 16, NONE)
+
     @property
     def points(self):
         return HEAD.unpack_from(self.map)[0]

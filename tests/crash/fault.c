@@ -10,9 +10,11 @@
 #undef _FILE_OFFSET_BITS /* both names of each call are defined here; off_t has 64 bits all the same */
 #undef _FORTIFY_SOURCE   /* whose inline functions have the names of ours */
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -22,6 +24,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -36,6 +40,7 @@
 #define TRACE_NAME 55
 #define BOOT_ID    "/proc/sys/kernel/random/boot_id"
 #define HALF       (-1)
+#define FDS_MAX    1024 /* a server under test has some dozens */
 
 /* What is done at the point. */
 enum {
@@ -55,7 +60,7 @@ enum {
 typedef struct board {
     _Atomic uint64_t points; /* so far */
     uint64_t at;             /* the point to strike at: the first is 1 */
-    uint64_t strike;
+    _Atomic uint64_t strike; /* a full disk is given room again while the program runs */
     int64_t clock_shift_s;   /* added to the wall clock */
     uint64_t boots;          /* how often the machine was started anew: 0 leaves it its own boot id */
     _Atomic uint64_t struck; /* how often */
@@ -68,6 +73,7 @@ typedef struct board {
 static const char takes_room[] = "wrmc";
 static board *b;
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER; /* when the power fails: cut.c knows no threads */
+static atomic_bool confined;                                      /* see seccomp_load() */
 
 static bool cutting(void)
 {
@@ -89,9 +95,27 @@ __attribute__((constructor)) static void begin(void)
 
 __attribute__((noreturn)) static void die(void)
 {
-    (void)kill(getpid(), SIGKILL);
+    (void)syscall(SYS_tgkill, getpid(), gettid(), SIGKILL); /* a filter of serve's lets it through, but no kill() */
     for (;;)
         (void)pause();
+}
+
+/* While the power fails the other threads still run, on files that go back: nobody is to hear of that, and nobody to die
+ * of a mapped file that is shorter than it was, before all is undone. */
+
+static void wait_for_death(int number)
+{
+    (void)number;
+    for (;;)
+        (void)syscall(SYS_sched_yield);
+}
+
+static void fall_silent(void)
+{
+    struct sigaction action = {.sa_handler = wait_for_death};
+    (void)sigaction(SIGBUS, &action, NULL);
+    for (int fd = STDERR_FILENO + 1; fd < FDS_MAX; fd++)
+        (void)shutdown(fd, SHUT_RDWR); /* of what is no socket, nothing */
 }
 
 static bool is_regular(int fd)
@@ -131,6 +155,7 @@ static int strike(char call)
     case STRIKE_CUT_BYTES:
     case STRIKE_CUT_NAMES:
     case STRIKE_CUT_ALL:
+        fall_silent();
         cut_power((unsigned)(b->strike - STRIKE_CUT_BYTES) + 1);
         die();
     default:
@@ -309,6 +334,10 @@ EXPORTED int rename(const char *from, const char *to)
 
 EXPORTED int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags)
 {
+    if (atomic_load(&confined)) {
+        errno = EPERM;
+        return -1;
+    }
     int how = enter('r', to);
     if (how > 0)
         return (int)fails(how);
@@ -336,6 +365,13 @@ EXPORTED int unlink(const char *path)
 EXPORTED int rmdir(const char *path)
 {
     return unlinkat(AT_FDCWD, path, AT_REMOVEDIR);
+}
+
+EXPORTED int remove(const char *path)
+{
+    struct stat st;
+    bool is_folder = fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+    return unlinkat(AT_FDCWD, path, is_folder ? AT_REMOVEDIR : 0);
 }
 
 EXPORTED int mkdirat(int dir, const char *path, mode_t mode)
@@ -443,6 +479,31 @@ EXPORTED int openat(int dir, const char *path, int flags, ...)
 EXPORTED int openat64(int dir, const char *path, int flags, ...)
 {
     OPEN_BODY(dir, flags);
+}
+
+EXPORTED int mkostemp(char *path, int flags)
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char random[6];
+    size_t len = strlen(path);
+    if (len < sizeof(random) || getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        abort();
+    for (size_t i = 0; i < sizeof(random); i++)
+        path[len - sizeof(random) + i] = digits[random[i] % 16];
+    return open(path, flags | O_RDWR | O_CREAT | O_EXCL, 0600); /* no second try: a name is taken once in 16^6 times */
+}
+
+/* The filter that serve puts on is the one that is shipped. What strikes when the power fails must link all the same
+ * (cut.c); serve itself may not. */
+EXPORTED int seccomp_load(const scmp_filter_ctx filter)
+{
+    int (*add_rule)(scmp_filter_ctx, uint32_t, int, unsigned, ...) = dlsym(RTLD_NEXT, "seccomp_rule_add");
+    int (*load)(scmp_filter_ctx) = dlsym(RTLD_NEXT, "seccomp_load");
+    if (!add_rule || !load || (cutting() && add_rule(filter, SCMP_ACT_ALLOW, SYS_linkat, 0) != 0))
+        abort();
+    int rc = load(filter);
+    atomic_store(&confined, rc == 0);
+    return rc;
 }
 
 /* The wall clock. The monotonic one is nobody's to set. */

@@ -27,6 +27,7 @@ from pathlib import Path
 import board as boards
 import commands
 import scenarios
+from plans import KIND_OF, evenly
 from trial import DAY_S, Fault, Trial, Undisturbed, go_through
 
 SOAK = os.environ.get("SB_SOAK") == "1"
@@ -122,10 +123,6 @@ def plan(kind, index, trace, only_at):
             yield (call, how, day), (kind, index, strikes, day)
 
 
-def evenly(tasks, size):
-    return tasks if len(tasks) <= size else [tasks[n * len(tasks) // size] for n in range(size)]
-
-
 def thinned(kind, tasks, size):
     """Evenly of those that are alike, and some of each: all calls see all strikes, and the clock both ways."""
     groups = collections.defaultdict(list)
@@ -144,10 +141,6 @@ def plan_commands(traces, args):
             hows += [boards.FULL, boards.FULL_ONCE] * (call in boards.TAKES_ROOM)
             hows += [boards.SYNC_FAILS, boards.SYNC_ONCE] * (call == "s")
             yield from ((KIND_OF.get(how, "kill"), index, at, how) for how in hows if not args.at or at == args.at)
-
-
-KIND_OF = {boards.FULL: "disk full", boards.FULL_ONCE: "disk full", boards.SYNC_FAILS: "sync fails",
-           boards.SYNC_ONCE: "sync fails", **{how: "power cut" for how in boards.CUTS}}
 
 
 def plan_all(traces, args):

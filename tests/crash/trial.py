@@ -72,31 +72,30 @@ def tree(folder):
     return {str(p.relative_to(folder)): None if p.is_dir() else p.read_bytes() for p in sorted(folder.rglob("*"))}
 
 
-class Trial:
-    """A folder, a payer, a board."""
+class Machine:
+    """A folder to be at home in, and a board: what the program is run on."""
 
-    def __init__(self, program, fault, key, server, folder, scenario):
-        self.program, self.fault, self.key, self.scenario = program, fault, key, scenario
-        self.dir = Path(folder)
+    def __init__(self, program, fault, folder):
+        self.program, self.fault, self.dir = program, fault, Path(folder)
         shutil.rmtree(self.dir, ignore_errors=True)
         for name in ("home", "state", "run", "scratch", "lost"):
             (self.dir / name).mkdir(parents=True, mode=0o700)
-        self.out = self.dir / "out"
         self.board = boards.Board(self.dir / "board")
-        self.payer = CrashPayer(server, self.board, scenario.files())
-        scenario.set_up(self.payer)
         self.boots = 0
         self.text = ""  # all that was printed
 
-    def program_run(self, args, at=0, strike=boards.NONE, clock_shift_s=0):
-        """The exit code; a death by signal is negative."""
+    def start(self, args, at=0, strike=boards.NONE, clock_shift_s=0, stderr=subprocess.PIPE):
         self.board.set(at, strike, clock_shift_s, self.boots)
         env = {"HOME": str(self.dir / "home"), "XDG_STATE_HOME": str(self.dir / "state"), "LC_ALL": "C.UTF-8", "TZ": "UTC",
                "XDG_RUNTIME_DIR": str(self.dir / "run"), "XDG_CONFIG_HOME": str(self.dir / "home/.config"),
                "PATH": os.environ["PATH"], "LD_PRELOAD": str(self.fault), "SB_FAULT": str(self.board.path),
                "SB_FAULT_LOST": str(self.dir / "lost")}
-        with subprocess.Popen([self.program, *map(str, args)], env=env, cwd=self.dir, stdin=subprocess.DEVNULL, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, errors="replace") as self.running:
+        return subprocess.Popen([self.program, *map(str, args)], env=env, cwd=self.dir, stdin=subprocess.DEVNULL, text=True,
+                                stdout=subprocess.PIPE, stderr=stderr, errors="replace")
+
+    def program_run(self, args, **strike):
+        """The exit code; a death by signal is negative."""
+        with self.start(args, **strike) as self.running:
             try:
                 out, err = self.running.communicate(timeout=DEADLINE_S)
             except subprocess.TimeoutExpired:
@@ -108,6 +107,19 @@ class Trial:
 
     def kill(self):
         self.running.kill()
+
+    def close(self):
+        self.board.close()
+
+
+class Trial(Machine):
+    """A folder, a payer, a board."""
+
+    def __init__(self, program, fault, key, server, folder, scenario):
+        super().__init__(program, fault, folder)
+        self.key, self.scenario, self.out = key, scenario, self.dir / "out"
+        self.payer = CrashPayer(server, self.board, scenario.files())
+        scenario.set_up(self.payer)
 
     def run(self, command, **strike):
         if command == "export":
@@ -132,9 +144,6 @@ class Trial:
         need(self.run("status --json") == 0, "status fails")
         status = json.loads(self.last.stdout)
         return plain(json.dumps(status, sort_keys=True).encode())
-
-    def close(self):
-        self.board.close()
 
 
 class Undisturbed:
