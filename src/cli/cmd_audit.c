@@ -55,6 +55,9 @@ typedef struct audit_args {
     char **files;
     int file_count;
     bool json;
+    size_t chains;
+    const char *chain_file; /* of the first chain, which is told of by itself if there is another */
+    char chain_head[SB_AUDIT_POINT_SIZE];
 } audit_args;
 
 static atomic_bool cancel;
@@ -115,7 +118,29 @@ static void on_problem(void *impl, const char *file, uint64_t line, const char *
         (void)printf("%s: %s\n", file, text);
 }
 
-static void put_words(const sb_audit_verify_result *r)
+static void put_head(const char *file, const char *head)
+{
+    (void)printf("head %s of %s\n", head, file);
+}
+
+static void on_chain(void *impl, const char *file, uint64_t lines, const char *head)
+{
+    audit_args *args = impl;
+    if (args->json) {
+        put_json(json_pack("{s:s, s:s, s:I, s:s}", "event", "chain", "file", file, "lines", (json_int_t)lines, "head",
+                           head));
+    } else if (args->chains == 0) {
+        args->chain_file = file;
+        (void)snprintf(args->chain_head, sizeof(args->chain_head), "%s", head);
+    } else {
+        if (args->chains == 1)
+            put_head(args->chain_file, args->chain_head);
+        put_head(file, head);
+    }
+    args->chains++;
+}
+
+static void put_words(const audit_args *args, const sb_audit_verify_result *r)
 {
     (void)printf("%s line%s", human_count(r->lines).text, r->lines == 1 ? "" : "s");
     if (r->first[0])
@@ -129,14 +154,14 @@ static void put_words(const sb_audit_verify_result *r)
     if (r->unfinished > 0)
         (void)printf("%" PRIu64 " bytes of an unfinished line at the end: it is being written, or a crash cut it off\n",
                      r->unfinished);
-    if (r->head[0])
+    if (args->chains == 1)
         (void)printf("head %s\n", r->head);
 }
 
 static void put_result(const audit_args *args, const sb_audit_verify_result *r, sb_status status)
 {
     if (!args->json) {
-        put_words(r);
+        put_words(args, r);
         return;
     }
     put_json(json_pack("{s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:i}", "event", "finish", "lines",
@@ -155,7 +180,7 @@ static int run_verify(int argc, char **argv)
         (void)signal(SIGINT, on_signal);
         (void)signal(SIGTERM, on_signal);
         sb_status status = sb_audit_verify((const char *const *)args.files, (size_t)args.file_count,
-                                           list_view(&args.heads), on_problem, &args, &cancel, &result, &err);
+                                           list_view(&args.heads), on_problem, on_chain, &args, &cancel, &result, &err);
         if (status == SB_OK || status == SB_E_PARTIAL) { /* the problems were listed */
             put_result(&args, &result, status);
             code = cli_finish(sb_status_exit_code(status));

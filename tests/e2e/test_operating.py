@@ -102,6 +102,10 @@ def test_a_client_is_suspended_and_let_in_again_while_serve_runs(t):
     assert [event["detail"] for event in told if event["event"] == "client.changed"] == ["gives *", "scope"], told
     assert all(event["actor"].startswith("command line (") for event in told), told
     assert verify(t, "audit.ndjson.commands")["problems"] == 0
+    logs = [t.dir / name for name in ("audit.ndjson", "audit.ndjson.commands")]
+    heads = [line for line in t.run("audit", "verify", *logs).out.splitlines() if line.startswith("head ")]
+    assert heads[1] == f"head {t.run('audit', 'head', logs[1]).out.strip()} of {logs[1]}" and len(heads) == 2, heads
+    assert heads[0].endswith(f" of {logs[0]}"), heads
 
 
 def test_a_client_rotates_its_keys_by_its_operator(t):

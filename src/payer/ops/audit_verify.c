@@ -20,11 +20,14 @@
 
 typedef struct checker {
     sb_audit_problem_fn *each;
+    sb_audit_chain_fn *chain;
     void *impl;
     const char *const *heads;
     bool seen[HEADS_MAX];
     const char *file;
     sb_audit_head last; /* of the line before; seq 0: there was none */
+    const char *last_file;
+    uint64_t chain_lines;
     bool any;
     bool lost; /* the line before could not be read: what follows it has nothing to go on from */
     sb_audit_verify_result *out;
@@ -95,6 +98,17 @@ static void miss_heads(checker *c)
 
 /* Lines */
 
+static void end_chain(checker *c)
+{
+    char head[SB_AUDIT_POINT_SIZE];
+    if (!c->any)
+        return;
+    name_point(&c->last, head);
+    if (c->chain)
+        c->chain(c->impl, c->last_file, c->chain_lines, head);
+    c->chain_lines = 0;
+}
+
 /* Does it follow the line before? The first of a file may begin a chain: zeros before it, or a file that is not given. */
 static void check_follows(checker *c, uint64_t line, const sb_audit_head *self, const char *prev)
 {
@@ -102,8 +116,10 @@ static void check_follows(checker *c, uint64_t line, const sb_audit_head *self, 
     char text[160];
     sb_audit_head_init(&none);
     bool begins = self->seq == 1 && strcmp(prev, none.hash) == 0;
-    if (line == 1 && begins)
+    if (line == 1 && begins) {
+        end_chain(c);
         return;
+    }
     if (!c->any) {
         sb_audit_head before = {.seq = self->seq - 1};
         memcpy(before.hash, prev, SB_AUDIT_HASH_SIZE);
@@ -140,6 +156,8 @@ static void check_line(checker *c, uint64_t number, sb_str line)
     note_time(c, object);
     meet_heads(c, &self);
     c->last = self;
+    c->last_file = c->file;
+    c->chain_lines++;
     c->any = true;
     c->lost = false;
 }
@@ -173,9 +191,10 @@ static sb_status check_file(checker *c, const atomic_bool *cancel, sb_error *err
 }
 
 sb_status sb_audit_verify(const char *const *files, size_t count, const char *const *heads, sb_audit_problem_fn *each,
-                          void *impl, const atomic_bool *cancel, sb_audit_verify_result *out, sb_error *err)
+                          sb_audit_chain_fn *chain, void *impl, const atomic_bool *cancel, sb_audit_verify_result *out,
+                          sb_error *err)
 {
-    checker c = {.each = each, .impl = impl, .heads = heads, .out = out};
+    checker c = {.each = each, .chain = chain, .impl = impl, .heads = heads, .out = out};
     *out = (sb_audit_verify_result){.lines = 0};
     SB_TRY(check_heads(heads, err));
     for (size_t i = 0; i < count; i++) {
@@ -187,6 +206,7 @@ sb_status sb_audit_verify(const char *const *files, size_t count, const char *co
         SB_TRY(check_file(&c, cancel, err));
     }
     miss_heads(&c);
+    end_chain(&c);
     if (c.any)
         name_point(&c.last, out->head);
     if (out->problems == 0)

@@ -101,7 +101,7 @@ static sb_status verify_with(fixture *f, const char *head, sb_audit_verify_resul
     const char *files[] = {f->path}, *heads[] = {head, NULL};
     sb_error err = SB_ERROR_INIT;
     f->problems = 0;
-    return sb_audit_verify(files, 1, heads, on_problem, f, NULL, out, &err);
+    return sb_audit_verify(files, 1, heads, on_problem, NULL, f, NULL, out, &err);
 }
 
 static sb_status verify(fixture *f)
@@ -305,6 +305,39 @@ static void two_processes_cannot_have_one_log(void **state)
     assert_int_equal(sb_audit_open(f->path, false, &f->clock.clock, &second, NULL), SB_E_BUSY);
 }
 
+/* "FILE:LINES:HEAD;" for each chain, into the buffer that is `impl`. */
+static void on_chain(void *impl, const char *file, uint64_t lines, const char *head)
+{
+    assert_true(sb_buf_printf(impl, "%s:%d:%s;", file, (int)lines, head));
+}
+
+static void each_chain_of_several_has_its_head_told(void **state)
+{
+    fixture *f = *state;
+    SB_AUTOFREE old = sb_printf("%s.1", f->path);
+    SB_AUTOFREE other = sb_printf("%s.2", f->path);
+    SB_AUTO(sb_buf) told = SB_BUF_INIT;
+    const char *files[] = {old, f->path, other};
+    char heads[3][SB_AUDIT_POINT_SIZE], time[40];
+    sb_audit_verify_result result;
+    open_log(f);
+    assert_true(add(f, "a") && add(f, "b"));
+    close_log(f);
+    assert_int_equal(rename(f->path, other), 0);
+    open_log(f); /* another chain */
+    assert_true(add(f, "c"));
+    assert_int_equal(rename(f->path, old), 0);
+    assert_ok(sb_audit_reopen(f->audit, NULL));
+    assert_true(add(f, "d"));
+    close_log(f);
+    for (size_t i = 0; i < 3; i++)
+        assert_ok(sb_audit_head_of(files[i], heads[i], time, NULL));
+    assert_ok(sb_audit_verify(files, 3, NULL, NULL, on_chain, &told, NULL, &result, NULL));
+    SB_AUTOFREE both = sb_printf("%s:2:%s;%s:2:%s;", f->path, heads[1], other, heads[2]);
+    assert_string_equal(sb_buf_cstr(&told), both);
+    assert_string_equal(result.head, heads[2]);
+}
+
 static void a_log_that_was_renamed_is_gone_on_with_in_a_new_file(void **state)
 {
     fixture *f = *state;
@@ -319,16 +352,16 @@ static void a_log_that_was_renamed_is_gone_on_with_in_a_new_file(void **state)
     assert_ok(sb_audit_reopen(f->audit, NULL));
     assert_true(add(f, "d"));
     close_log(f);
-    assert_ok(sb_audit_verify(parts, 2, NULL, on_problem, f, NULL, &result, NULL));
+    assert_ok(sb_audit_verify(parts, 2, NULL, on_problem, NULL, f, NULL, &result, NULL));
     assert_int_equal(result.lines, 4);
     assert_string_equal(result.goes_on, "");
-    assert_ok(sb_audit_verify(&parts[1], 1, NULL, on_problem, f, NULL, &result, NULL));
+    assert_ok(sb_audit_verify(&parts[1], 1, NULL, on_problem, NULL, f, NULL, &result, NULL));
     assert_true(sb_str_starts_with(sb_str_from(result.goes_on), SB_STR_LIT("3:")));
     open_log(f); /* and after a restart */
     assert_true(add(f, "e"));
     close_log(f);
-    assert_ok(sb_audit_verify(parts, 2, NULL, on_problem, f, NULL, &result, NULL));
-    assert_int_equal(sb_audit_verify(wrong, 2, NULL, on_problem, f, NULL, &result, NULL), SB_OK); /* two chains */
+    assert_ok(sb_audit_verify(parts, 2, NULL, on_problem, NULL, f, NULL, &result, NULL));
+    assert_int_equal(sb_audit_verify(wrong, 2, NULL, on_problem, NULL, f, NULL, &result, NULL), SB_OK); /* two chains */
     assert_int_equal(result.lines, 5);
 }
 
@@ -472,7 +505,7 @@ static void many_threads_make_one_chain(void **state)
         assert_non_null(ok);
     }
     close_log(f);
-    assert_ok(sb_audit_verify(parts, 2, NULL, on_problem, f, NULL, &result, NULL));
+    assert_ok(sb_audit_verify(parts, 2, NULL, on_problem, NULL, f, NULL, &result, NULL));
     assert_int_equal(result.lines, 800);
 }
 
@@ -484,6 +517,7 @@ int main(void)
         T(an_event_is_told_with_all_its_parts),
         T(what_a_stranger_claims_cannot_forge_a_line_or_hold_a_secret),
         T(the_chain_goes_on_after_a_restart),
+        T(each_chain_of_several_has_its_head_told),
         T(a_changed_letter_is_found),
         T(a_line_taken_out_is_found),
         T(a_line_put_in_by_somebody_who_can_count_hashes_is_found),

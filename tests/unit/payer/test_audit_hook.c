@@ -68,7 +68,7 @@ static size_t count_events(const audited *a)
 {
     const char *files[] = {a->path};
     sb_audit_verify_result result;
-    assert_ok(sb_audit_verify(files, 1, NULL, NULL, NULL, NULL, &result, NULL));
+    assert_ok(sb_audit_verify(files, 1, NULL, NULL, NULL, NULL, NULL, &result, NULL));
     return result.lines;
 }
 
