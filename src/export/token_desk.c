@@ -7,14 +7,14 @@
 #include <stdatomic.h>
 
 #include "smart/authorized.h"
+#include "smart/token_internal.h"
 
 #define MIN_LEFT_S   10 /* a request is on its way for seconds; the token is checked at its start (USE-05) */
 #define USED_PERCENT 75 /* of its lifetime: then the source has a newer one */
 #define GRACE_NS     (100 * SB_NS_PER_MS) /* who was waiting gets what came, however short it lives */
 
 struct sb_token_desk {
-    sb_payer *payer;
-    const sb_clock *clock;
+    sb_token_giver giver;
     void (*wake)(void *impl);
     void *wake_impl;
     pthread_t thread;
@@ -24,13 +24,14 @@ struct sb_token_desk {
     bool wanted, closing, known;
     sb_token *token; /* with `known`: may be NULL, the payer wants none */
     int64_t use_until_ns;
-    sb_status status; /* of the last request */
+    uint64_t rejections; /* so far */
+    sb_status status;    /* of the last request */
     sb_error err;
 };
 
 static int64_t now_ns(const sb_token_desk *desk)
 {
-    return desk->clock->monotonic_ns(desk->clock->impl);
+    return desk->giver.clock->monotonic_ns(desk->giver.clock->impl);
 }
 
 static void take_answer(sb_token_desk *desk, sb_token *token, sb_status status, const sb_error *err)
@@ -50,6 +51,13 @@ static void take_answer(sb_token_desk *desk, sb_token *token, sb_status status, 
     desk->use_until_ns = SB_MAX(began + life / 100 * USED_PERCENT, now_ns(desk) + GRACE_NS);
 }
 
+/* A token that was on its way here when one was refused may be that one: the source had it still when it gave it. Who was
+ * refused once and got it again would be refused twice, which ends the run. The source knows better now.       USE-04 */
+static bool may_be_refused(const sb_token_desk *desk, uint64_t rejections_before, const sb_token *token)
+{
+    return token && desk->rejections != rejections_before;
+}
+
 static void *serve(void *impl)
 {
     sb_token_desk *desk = impl;
@@ -61,9 +69,14 @@ static void *serve(void *impl)
         }
         sb_token *token = NULL;
         sb_error err = SB_ERROR_INIT;
+        uint64_t rejections = desk->rejections;
         (void)pthread_mutex_unlock(&desk->lock);
-        sb_status status = sb_payer_token(desk->payer, MIN_LEFT_S, &token, &err);
+        sb_status status = desk->giver.get(desk->giver.impl, MIN_LEFT_S, &token, &err);
         (void)pthread_mutex_lock(&desk->lock);
+        if (may_be_refused(desk, rejections, token)) {
+            sb_token_release(token);
+            continue; /* it is still wanted */
+        }
         take_answer(desk, token, status, &err);
         (void)pthread_mutex_unlock(&desk->lock);
         desk->wake(desk->wake_impl);
@@ -73,13 +86,29 @@ static void *serve(void *impl)
     return NULL;
 }
 
+static sb_status payer_get(void *impl, unsigned min_left_s, sb_token **out, sb_error *err)
+{
+    return sb_payer_token(impl, min_left_s, out, err);
+}
+
+static void payer_reject(void *impl, const sb_token *refused)
+{
+    sb_payer_reject_token(impl, refused);
+}
+
 sb_status sb_token_desk_new(sb_payer *payer, void (*wake)(void *impl), void *impl, sb_token_desk **out, sb_error *err)
+{
+    const sb_token_giver giver = {payer, sb_payer_clock(payer), payer_get, payer_reject};
+    return sb_token_desk_new_over(&giver, wake, impl, out, err);
+}
+
+sb_status sb_token_desk_new_over(const sb_token_giver *giver, void (*wake)(void *impl), void *impl, sb_token_desk **out,
+                                 sb_error *err)
 {
     sb_token_desk *desk = calloc(1, sizeof(*desk));
     if (!desk)
         return sb_error_nomem(err);
-    desk->payer = payer;
-    desk->clock = sb_payer_clock(payer);
+    desk->giver = *giver;
     desk->wake = wake;
     desk->wake_impl = impl;
     (void)pthread_mutex_init(&desk->lock, NULL); /* cannot fail on Linux, nor can the next */
@@ -132,9 +161,10 @@ sb_status sb_token_desk_get(sb_token_desk *desk, bool *ready, sb_token **out, sb
 
 void sb_token_desk_reject(sb_token_desk *desk, const sb_token *refused)
 {
-    sb_payer_reject_token(desk->payer, refused);
+    desk->giver.reject(desk->giver.impl, refused);
     (void)pthread_mutex_lock(&desk->lock);
-    if (desk->token == refused)
+    desk->rejections++;
+    if (desk->token && sb_token_same(desk->token, refused))
         desk->known = false;
     (void)pthread_mutex_unlock(&desk->lock);
 }
