@@ -91,6 +91,7 @@ typedef struct sb_transfer {
     sb_http_headers headers;
     size_t header_bytes;
     bool head_done, peer_closed, until_close, skip_one, not_the_same;
+    bool lasting; /* what is wrong with the answer will be wrong with the next one */
     sb_body body;
     uint64_t body_bytes;
     sb_buf words;

@@ -133,6 +133,7 @@ static void begin_answer(sb_transfer *t)
     sb_http_headers_clear(&t->headers);
     t->header_bytes = 0;
     t->head_done = t->peer_closed = t->until_close = t->skip_one = t->not_the_same = false;
+    t->lasting = false;
     t->body = BODY_NONE;
     t->body_bytes = t->total = 0;
     sb_buf_clear(&t->words);

@@ -23,6 +23,7 @@ struct sb_gunzip {
     z_stream z;
     enum { AT_START, IN_MEMBER, BETWEEN } at;
     uint64_t taken, given;
+    bool is_bomb;
     unsigned char out[OUT_BYTES];
 };
 
@@ -60,14 +61,16 @@ void sb_gunzip_reset(sb_gunzip *gunzip)
     (void)inflateReset2(&gunzip->z, WINDOW_BITS_GZIP); /* cannot fail with a state that was initialised */
     gunzip->at = AT_START;
     gunzip->taken = gunzip->given = 0;
+    gunzip->is_bomb = false;
 }
 
 static sb_status give(sb_gunzip *g, size_t len, sb_bytes_fn *fn, void *impl, sb_error *err)
 {
     g->given += len;
-    if (g->given > RATIO_GRACE && g->given / RATIO_MAX > g->taken)
+    g->is_bomb = g->given > RATIO_GRACE && g->given / RATIO_MAX > g->taken;
+    if (g->is_bomb)
         return sb_error_set(err, SB_E_INVALID, "the compressed answer is made to fill disks",
-                            "%llu bytes became more than %d times as many", "tell the payer",
+                            "gzip: %llu bytes became more than %d times as many", "tell the payer",
                             (unsigned long long)g->taken, RATIO_MAX);
     return len > 0 ? fn(impl, (sb_str){(const char *)g->out, len}, err) : SB_OK;
 }
@@ -109,6 +112,11 @@ sb_status sb_gunzip_feed(sb_gunzip *gunzip, sb_str bytes, sb_bytes_fn *fn, void 
         bytes.len -= piece;
     }
     return SB_OK;
+}
+
+bool sb_gunzip_is_bomb(const sb_gunzip *gunzip)
+{
+    return gunzip->is_bomb;
 }
 
 sb_status sb_gunzip_finish(const sb_gunzip *gunzip, sb_error *err)

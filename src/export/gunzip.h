@@ -6,6 +6,8 @@
 #ifndef SB_EXPORT_GUNZIP_H
 #define SB_EXPORT_GUNZIP_H
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 
 typedef struct sb_gunzip sb_gunzip;
@@ -22,6 +24,8 @@ void sb_gunzip_reset(sb_gunzip *gunzip); /* another stream, with the same memory
 /* The next bytes of the stream. SB_E_INVALID: not gzip, damaged, followed by something else, or so much larger decoded
  * that it is made to fill disks; else what `fn` returned. */
 sb_status sb_gunzip_feed(sb_gunzip *gunzip, sb_str bytes, sb_bytes_fn *fn, void *impl, sb_error *err);
+/* Did it fail for that last reason? Then it is what the server means to send. */
+bool sb_gunzip_is_bomb(const sb_gunzip *gunzip);
 /* The stream has ended: SB_E_INVALID unless it was whole. */
 sb_status sb_gunzip_finish(const sb_gunzip *gunzip, sb_error *err);
 

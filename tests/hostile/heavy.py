@@ -132,6 +132,8 @@ class AGzipBomb(Heavy):
     def check(self, result):
         log = (self.dir / "out/log.ndjson").read_text()
         expect("gzip" in log or "compress" in log, "it does not tell of the bomb")
+        fetched = sum(r.path.endswith("/0") for r in self.payer.requests())
+        expect(fetched == 1, f"the bomb was fetched {fetched} times")
 
 
 ALL = (AManifestOfAGigabyte, AManifestOf200000Files, ALineOf256MB, ALineOfTheLimit, AGzipBomb)

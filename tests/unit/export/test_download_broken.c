@@ -415,7 +415,7 @@ static void a_decompression_bomb_is_defused(void **state)
     size_t len = (size_t)200 * 1024 * 1024, zipped_len;
     char *zeros = keep(e, calloc(1, len));
     char *zipped = keep(e, gzipped(zeros, len, &zipped_len));
-    e->tuning.tries_max = 1;
+    e->tuning.tries_max = 8;
     file_host_add(&e->host, &(hosted){.path = "/1", .bytes = zipped, .len = zipped_len, .gzip = true});
     file_host_add(&e->host, &(hosted){.path = "/2", .bytes = LINE});
     list(e, (listing){.type = "Patient", .path = "/1"});
@@ -425,6 +425,22 @@ static void a_decompression_bomb_is_defused(void **state)
     assert_int_equal(file.state, SB_FILE_FAILED);
     assert_non_null(strstr(file.problem, "fill disks"));
     assert_state(e, 1, SB_FILE_DONE);
+    assert_int_equal(e->host.files[0].requests, 1); /* it would be the same the next time */
+    no_parts_are_left(e);
+}
+
+static void a_coding_that_cannot_be_read_is_not_tried_again(void **state)
+{
+    engine *e = *state;
+    e->tuning.tries_max = 8;
+    file_host_add(&e->host, &(hosted){.path = "/1", .bytes = LINE, .headers = "Content-Encoding: br\r\n"});
+    file_host_add(&e->host, &(hosted){.path = "/2", .bytes = LINE});
+    list(e, (listing){.type = "Patient", .path = "/1"});
+    list(e, (listing){.type = "Patient", .path = "/2"});
+    run_all(e);
+    assert_state(e, 0, SB_FILE_FAILED);
+    assert_state(e, 1, SB_FILE_DONE);
+    assert_int_equal(e->host.files[0].requests, 1);
 }
 
 static void pages_and_outcomes_are_explained(void **state)
@@ -543,6 +559,7 @@ int main(void)
         TE(a_compressed_rest_goes_on_in_the_middle_of_the_stream),
         TE(damaged_compression_is_refused),
         TE(a_decompression_bomb_is_defused),
+        TE(a_coding_that_cannot_be_read_is_not_tried_again),
         TE(pages_and_outcomes_are_explained),
         TE(a_stall_is_given_up_and_gone_on_with),
         TE(endless_errors_are_not_listened_to),
