@@ -9,7 +9,10 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "base/log.h"
 #include "base/random.h"
+
+#define OTHERS_WRITE (S_IWGRP | S_IWOTH)
 
 static const char *errno_fix(int errnum)
 {
@@ -288,6 +291,64 @@ sb_status sb_dir_make(const char *path, mode_t mode, sb_error *err)
         return sb_error_errno(err, "a folder could not be created", path, errno);
     if (!S_ISDIR(st.st_mode))
         return sb_error_errno(err, "a folder could not be created", path, ENOTDIR);
+    return SB_OK;
+}
+
+/* Also by a descriptor that opens nothing (O_PATH), which fchmod does not take. */
+static int change_mode(int fd, mode_t mode)
+{
+    char itself[64];
+    (void)snprintf(itself, sizeof(itself), "/proc/self/fd/%d", fd);
+    return chmod(itself, mode);
+}
+
+static sb_status not_ours(const char *path, uid_t owner, const char *fix, sb_error *err)
+{
+    return sb_error_set(err, SB_E_USAGE, "what is in the way belongs to somebody else",
+                        "%s belongs to user %u, and we run as user %u", fix, path, (unsigned)owner,
+                        (unsigned)geteuid());
+}
+
+sb_status sb_dir_claim(int fd, const char *path, const char *called, sb_error *err)
+{
+    static const char fix[] =
+        "run as its owner, or name a new folder (one inside it, perhaps): it is made for us alone";
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return sb_error_errno(err, "a folder could not be examined", path, errno);
+    if (st.st_uid != geteuid()) {
+        (void)not_ours(path, st.st_uid, fix, err);
+        sb_error_what(err, "%s belongs to somebody else, who could change what is in it", called);
+        return SB_E_USAGE;
+    }
+    if ((st.st_mode & OTHERS_WRITE) == 0)
+        return SB_OK;
+    unsigned mode = st.st_mode & 07777;
+    if (st.st_mode & S_ISVTX) {
+        (void)sb_error_set(err, SB_E_USAGE, NULL, "%s has mode %04o: others could put files in the places of ours", fix,
+                           path, mode);
+        sb_error_what(err, "%s is one that users share", called);
+        return SB_E_USAGE;
+    }
+    if (change_mode(fd, mode & ~(mode_t)OTHERS_WRITE) != 0)
+        return sb_error_errno(err, "a folder's mode could not be set", path, errno);
+    sb_log_warn("others could write into %s (mode %04o): now only you can", path, mode);
+    return SB_OK;
+}
+
+sb_status sb_dir_make_own(const char *path, sb_error *err)
+{
+    struct stat st;
+    SB_TRY(make_one(path, 0700, err));
+    SB_AUTOFD fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return sb_error_errno(err, "a folder could not be opened", path, errno);
+    if (!S_ISDIR(st.st_mode))
+        return sb_error_errno(err, "a folder could not be opened", path, S_ISLNK(st.st_mode) ? ELOOP : ENOTDIR);
+    if (st.st_uid != geteuid())
+        return not_ours(path, st.st_uid, "look at it (ls -ld), and move it away", err);
+    if ((st.st_mode & 07777) != 0700 && change_mode(fd, 0700) != 0)
+        return sb_error_errno(err, "a folder's mode could not be set", path, errno);
     return SB_OK;
 }
 

@@ -33,6 +33,12 @@ sb_status sb_file_write_all(int fd, const char *path, sb_str bytes, sb_error *er
 
 /* mkdir -p: missing folders get `mode`, existing ones are left as they are. */
 sb_status sb_dir_make(const char *path, mode_t mode, sb_error *err);
+/* A folder that the user named holds files of ours, which who else may write into it could change. It must be ours; others'
+ * right to write is taken away, with a warning, but not of one that users share (sticky, as /tmp): SB_E_USAGE. `called`
+ * is what it is to the user ("the output folder"). `fd` may be of O_PATH. */
+sb_status sb_dir_claim(int fd, const char *path, const char *called, sb_error *err);
+/* As sb_dir_make, but of a folder inside one that is claimed: ours, no symbolic link, 0700 from now on. SB_E_USAGE. */
+sb_status sb_dir_make_own(const char *path, sb_error *err);
 sb_status sb_dir_sync(const char *path, sb_error *err); /* fsync of a folder: makes renames in it durable */
 
 /* An exclusive flock that the caller keeps by keeping the descriptor open. SB_E_BUSY when another process has it and

@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
-#include "base/log.h"
 
 #define OTHERS_WRITE (S_IWGRP | S_IWOTH)
 #define OTHERS       (S_IRWXG | S_IRWXO)
@@ -158,33 +157,6 @@ static sb_status claim_state(sb_folder *folder, sb_error *err)
     return found;
 }
 
-/* Who else may write into the folder could put files in the places of ours, and take ours away. A folder of our own we
- * close; not one that was meant to be shared (sticky, as /tmp), nor one that others could open again. */
-static sb_status claim_folder(const sb_folder *folder, sb_error *err)
-{
-    static const char fix[] =
-        "run as its owner, or name a new folder (one inside it, perhaps): it is made for us alone";
-    struct stat st;
-    if (fstat(sb_folder_fd(folder), &st) != 0)
-        return failed(folder, "a folder could not be examined", "", errno, err);
-    if (st.st_uid != geteuid())
-        return sb_error_set(err, SB_E_USAGE,
-                            "the output folder belongs to somebody else, who could change what is in it",
-                            "%s belongs to user %u, and we run as user %u", fix, folder->path, (unsigned)st.st_uid,
-                            (unsigned)geteuid());
-    if ((st.st_mode & OTHERS_WRITE) == 0)
-        return SB_OK;
-    if (st.st_mode & S_ISVTX)
-        return sb_error_set(err, SB_E_USAGE, "the output folder is one that users share",
-                            "%s has mode %04o: others could put files in the places of ours", fix, folder->path,
-                            (unsigned)(st.st_mode & 07777));
-    if (fchmod(sb_folder_fd(folder), st.st_mode & 07777 & ~(mode_t)OTHERS_WRITE) != 0)
-        return failed(folder, "a folder's mode could not be set", "", errno, err);
-    sb_log_warn("others could write into %s (mode %04o): now only you can", folder->path,
-                (unsigned)(st.st_mode & 07777));
-    return SB_OK;
-}
-
 /* The kernel's own name for a descriptor: absolute, no links, whatever the path was that led to it. */
 static char *path_of(int fd, const char *fallback)
 {
@@ -221,7 +193,7 @@ sb_status sb_folder_open(const char *dir, sb_folder_use use, sb_folder **out, sb
         return sb_error_nomem(err);
     fd = -1;
     if (use != SB_FOLDER_LOOK)
-        SB_TRY(claim_folder(folder, err));
+        SB_TRY(sb_dir_claim(sb_folder_fd(folder), folder->path, "the output folder", err));
     SB_TRY(claim_state(folder, err));
     *out = folder;
     folder = NULL;

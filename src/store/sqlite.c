@@ -109,6 +109,31 @@ static sb_status protect_existing(const sb_db *db, sb_error *err)
     return SB_OK;
 }
 
+/* What SQLite has beside it, which it believes: a log that somebody else left there would become the database's. SQLite
+ * itself, asked for such a link, names the database. */
+static sb_status check_companions(const sb_db *db, sb_error *err)
+{
+    static const char *const ends[] = {"-wal", "-shm", "-journal"};
+    struct stat st, own;
+    if (lstat(db->where, &own) != 0)
+        return io_error(db, errno, "opened", err);
+    for (size_t i = 0; i < SB_ARRAY_LEN(ends); i++) {
+        SB_AUTOFREE path = sb_printf("%s%s", db->where, ends[i]);
+        if (!path)
+            return sb_error_nomem(err);
+        if (lstat(path, &st) != 0)
+            continue;
+        if (!S_ISREG(st.st_mode) || (st.st_uid != own.st_uid && st.st_uid != geteuid())) {
+            (void)sb_error_set(err, SB_E_IO, NULL,
+                               "%s is a link or no file, or belongs to somebody else than the database",
+                               "look at it (ls -l), and move it away: it is not this database's", path);
+            sb_error_what(err, "%s could not be opened", db->what);
+            return SB_E_IO;
+        }
+    }
+    return SB_OK;
+}
+
 /* Make the file exist with mode 0600 before SQLite sees it: its -wal and -shm get the same mode. */
 static sb_status prepare_file(const sb_db *db, bool must_exist, sb_error *err)
 {
@@ -384,6 +409,7 @@ sb_status sb_sqlite_open(const sb_db_options *options, sb_db **out, sb_error *er
     if (!db->where)
         return sb_error_nomem(err);
     SB_TRY(prepare_file(db, options->must_exist, err));
+    SB_TRY(check_companions(db, err));
     int rc = sqlite3_open_v2(db->where, &bare->raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
                              NULL);
     if (rc != SQLITE_OK)

@@ -10,9 +10,9 @@ DEFAULTS = {"base_url": "http://127.0.0.1:0", "listen": "127.0.0.1:0", "database
 
 
 class Serve:
-    """Settings are merged into DEFAULTS, key by key; None takes one out. JSON is YAML."""
+    """`limits`: what the process does before it is the program. Settings are merged into DEFAULTS, key by key; None takes one out. JSON is YAML."""
 
-    def __init__(self, t, name="serve", ca=None, **settings):
+    def __init__(self, t, name="serve", ca=None, limits=None, **settings):
         merged = json.loads(json.dumps(DEFAULTS))
         for key, value in settings.items():
             if isinstance(value, dict):
@@ -21,7 +21,7 @@ class Serve:
                 merged.pop(key, None)
             else:
                 merged[key] = value
-        self.t, self.settings, self.ca = t, merged, ca
+        self.t, self.settings, self.ca, self.limits = t, merged, ca, limits
         self.config = t.dir / f"{name}.yaml"
         self.write()
         self.start()
@@ -31,7 +31,7 @@ class Serve:
         self.config.write_text(json.dumps(self.settings, indent=1))
 
     def start(self):
-        self.process = self.t.start("serve", "--config", self.config, "--json")
+        self.process = self.t.start("serve", "--config", self.config, "--json", limits=self.limits)
         line = self.process.popen.stdout.readline()
         assert line, f"it did not start: {self.process.wait()}"
         self.about = json.loads(line)

@@ -4,6 +4,8 @@
  * job_read.c's. */
 #include "payer/export/export_job.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -120,9 +122,19 @@ static sb_status open_own(sb_jobs *jobs, sb_error *err)
     return SB_OK;
 }
 
-static sb_status open_stores(sb_jobs *jobs, sb_error *err)
+/* It may be reached by a link: that is its operator's affair. */
+static sb_status claim_folder(const sb_jobs *jobs, sb_error *err)
 {
     SB_TRY(sb_dir_make(jobs->state_dir, 0700, err));
+    SB_AUTOFD fd = open(jobs->state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return sb_error_errno(err, "the folder of exports could not be opened", jobs->state_dir, errno);
+    return sb_dir_claim(fd, jobs->state_dir, "the folder of exports", err);
+}
+
+static sb_status open_stores(sb_jobs *jobs, sb_error *err)
+{
+    SB_TRY(claim_folder(jobs, err));
     if (!jobs->options.pool)
         SB_TRY(open_own(jobs, err));
     SB_TRY(sb_job_folders_open(jobs->state_dir, &jobs->folders, err));

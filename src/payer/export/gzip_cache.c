@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -261,9 +262,15 @@ static void want(sb_gzip_cache *cache, int source_fd, const char *path)
 
 int sb_gzip_cache_open(sb_gzip_cache *cache, int source_fd, const char *path)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd >= 0 || errno != ENOENT)
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); /* a FIFO planted here holds nobody up */
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid())
         return fd;
+    bool is_missing = fd < 0 && errno == ENOENT;
+    if (fd >= 0)
+        (void)close(fd); /* who put it there was not us */
+    if (!is_missing)
+        return -1;
     (void)pthread_mutex_lock(&cache->lock);
     if (!is_wanted(cache, path) && takes_more(cache))
         want(cache, source_fd, path);

@@ -24,6 +24,16 @@ static void folder_cleanup(folder *f)
         (void)closedir(*f);
 }
 
+/* Not through a link: what was planted here is neither read nor emptied. */
+static DIR *open_folder(const char *path)
+{
+    SB_AUTOFD fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    if (dir)
+        fd = -1; /* its now */
+    return dir;
+}
+
 /* The next name that is not the folder itself or the one above; NULL: no more. */
 static const char *next_name(DIR *dir)
 {
@@ -44,8 +54,8 @@ void sb_job_folders_cleanup(sb_job_folders *folders)
 
 static sb_status make_both(const sb_job_folders *folders, sb_error *err)
 {
-    SB_TRY(sb_dir_make(folders->jobs, 0700, err));
-    return sb_dir_make(folders->gzip, 0700, err);
+    SB_TRY(sb_dir_make_own(folders->jobs, err));
+    return sb_dir_make_own(folders->gzip, err);
 }
 
 sb_status sb_job_folders_open(const char *state_dir, sb_job_folders *out, sb_error *err)
@@ -71,6 +81,16 @@ sb_status sb_job_folders_make(const sb_job_folders *folders, const char *job, co
     return path ? sb_dir_make(path, 0700, err) : sb_error_nomem(err);
 }
 
+int sb_job_folders_read(const sb_job_folders *folders, const char *job, sb_str attempt, const char *name)
+{
+    const int flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    SB_AUTOFREE attempt_name = sb_str_dup(attempt);
+    SB_AUTOFD jobs_fd = open(folders->jobs, flags);
+    SB_AUTOFD job_fd = jobs_fd >= 0 ? openat(jobs_fd, job, flags) : -1;
+    SB_AUTOFD attempt_fd = job_fd >= 0 && attempt_name ? openat(job_fd, attempt_name, flags) : -1;
+    return attempt_fd >= 0 ? openat(attempt_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+}
+
 static sb_status sync_file(const char *dir, const char *name, sb_error *err)
 {
     SB_AUTOFREE path = sb_path_join(dir, name);
@@ -84,7 +104,7 @@ static sb_status sync_file(const char *dir, const char *name, sb_error *err)
 
 sb_status sb_job_folders_sync(const char *attempt_dir, sb_error *err)
 {
-    SB_AUTO(folder) dir = opendir(attempt_dir);
+    SB_AUTO(folder) dir = open_folder(attempt_dir);
     const char *name;
     if (!dir)
         return sb_error_errno(err, "an export's folder could not be read", attempt_dir, errno);
@@ -109,7 +129,7 @@ static void remove_unless_read(const char *path)
 
 static void empty_attempt(const char *path)
 {
-    SB_AUTO(folder) dir = opendir(path);
+    SB_AUTO(folder) dir = open_folder(path);
     const char *name;
     while (dir && (name = next_name(dir))) {
         SB_AUTOFREE file = sb_path_join(path, name);
@@ -122,7 +142,7 @@ static void empty_attempt(const char *path)
 void sb_job_folders_bury(const sb_job_folders *folders, const char *job, const char *keep)
 {
     SB_AUTOFREE path = sb_path_join(folders->jobs, job);
-    SB_AUTO(folder) dir = path ? opendir(path) : NULL;
+    SB_AUTO(folder) dir = path ? open_folder(path) : NULL;
     const char *name;
     while (dir && (name = next_name(dir))) {
         SB_AUTOFREE attempt = sb_path_join(path, name);
@@ -135,7 +155,7 @@ void sb_job_folders_bury(const sb_job_folders *folders, const char *job, const c
 
 void sb_job_folders_each(const sb_job_folders *folders, sb_job_folder_visit *visit, void *context)
 {
-    SB_AUTO(folder) dir = opendir(folders->jobs);
+    SB_AUTO(folder) dir = open_folder(folders->jobs);
     const char *name;
     while (dir && (name = next_name(dir)) && visit(context, name))
         ;
@@ -165,7 +185,7 @@ static bool is_rubbish(const char *path, sb_str name, const sb_data *data, int64
 
 void sb_job_folders_clean_gzip(const sb_job_folders *folders, const sb_data *data, int64_t now_s)
 {
-    SB_AUTO(folder) dir = opendir(folders->gzip);
+    SB_AUTO(folder) dir = open_folder(folders->gzip);
     const char *name;
     while (dir && (name = next_name(dir))) {
         SB_AUTOFREE path = sb_path_join(folders->gzip, name);

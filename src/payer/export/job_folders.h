@@ -16,7 +16,7 @@ typedef struct sb_job_folders {
 } sb_job_folders;
 
 void sb_job_folders_cleanup(sb_job_folders *folders);
-/* Made 0700 where missing. */
+/* Made where missing; ours and 0700 from now on. SB_E_USAGE: a link or somebody else's is in the way. */
 sb_status sb_job_folders_open(const char *state_dir, sb_job_folders *out, sb_error *err);
 void sb_job_folders_clear(const sb_job_folders *folders); /* all of it: nobody else has any of it */
 
@@ -24,6 +24,8 @@ void sb_job_folders_clear(const sb_job_folders *folders); /* all of it: nobody e
 char *sb_job_folders_attempt(const sb_job_folders *folders, const char *job, sb_str attempt);
 /* Make its folder, and the job's above it. */
 sb_status sb_job_folders_make(const sb_job_folders *folders, const char *job, const char *attempt, sb_error *err);
+/* A descriptor of a file in it, through no symbolic link; -1 and errno. */
+int sb_job_folders_read(const sb_job_folders *folders, const char *job, sb_str attempt, const char *name);
 /* Have all files of an attempt on disk, so that they are still there after a power cut. */
 sb_status sb_job_folders_sync(const char *attempt_dir, sb_error *err);
 

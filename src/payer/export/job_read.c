@@ -322,7 +322,7 @@ static sb_status open_written(const sb_jobs *jobs, const sb_held *held, const sb
     SB_AUTOFREE path = dir ? sb_path_join(dir, name) : NULL;
     if (!path)
         return sb_error_nomem(err);
-    o->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    o->fd = sb_job_folders_read(&jobs->folders, held->id, held->record.dir, name);
     if (o->fd < 0 && errno == ENOENT)
         return sb_job_not_found(err); /* another process has just removed it */
     if (o->fd < 0)

@@ -92,6 +92,20 @@ static void *sync_thread(void *arg)
 
 /* Opening */
 
+/* One that we make is ours alone, whatever the umask; of one that is there a group may read (who ships it elsewhere, say),
+ * and nobody else has any right to it. */
+static sb_status claim_file(int fd, const char *path, const struct stat *st, sb_error *err)
+{
+    mode_t mode = (st->st_mode & 0640) | 0600;
+    if (st->st_uid != geteuid() && geteuid() != 0)
+        return sb_error_set(err, SB_E_USAGE, "the audit log belongs to somebody else, who could change it",
+                            "%s belongs to user %u, and we run as user %u", "run as its owner, or name another file",
+                            path, (unsigned)st->st_uid, (unsigned)geteuid());
+    if ((st->st_mode & 07777) != mode && fchmod(fd, mode) != 0)
+        return sb_error_errno(err, "the audit log's mode could not be set", path, errno);
+    return SB_OK;
+}
+
 static sb_status open_file(const char *path, bool wait, int *out, sb_error *err)
 {
     SB_AUTOFREE copy = sb_str_dup(sb_str_from(path));
@@ -104,6 +118,7 @@ static sb_status open_file(const char *path, bool wait, int *out, sb_error *err)
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         return sb_error_set(err, SB_E_USAGE, "the audit log could not be opened", "%s is not a file",
                             "name a file of its own", path);
+    SB_TRY(claim_file(fd, path, &st, err));
     if (flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB)) != 0)
         return sb_error_set(err, SB_E_BUSY, "the audit log could not be opened", "another process has %s open",
                             "give each process a file of its own: chains do not mix", path);
@@ -118,11 +133,16 @@ static sb_status keep_torn(const sb_audit *a, sb_str torn, sb_error *err)
 {
     SB_AUTOFREE path = sb_printf("%s.torn", a->path);
     SB_AUTOFREE copy = sb_str_dup(sb_str_from(a->path));
+    struct stat st;
     if (!path || !copy)
         return sb_error_nomem(err);
-    SB_AUTOFD fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    SB_AUTOFD fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     if (fd < 0)
         return sb_error_errno(err, "what is left of the audit log's last line could not be kept", path, errno);
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return sb_error_set(err, SB_E_USAGE, "what is left of the audit log's last line could not be kept",
+                            "%s is not a file", "move it away", path);
+    SB_TRY(claim_file(fd, path, &st, err));
     SB_TRY(sb_file_write_all(fd, path, torn, err));
     SB_TRY(sb_file_write_all(fd, path, SB_STR_LIT("\n"), err));
     if (fdatasync(fd) != 0)
