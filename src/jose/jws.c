@@ -57,8 +57,8 @@ static bool sign_bytes(const sb_key *key, sb_str text, unsigned char *out)
     bool is_ec = key->alg->kty == SB_KTY_EC;
     size_t len = is_ec ? sizeof(der) : signature_size(key);
     EVP_PKEY_CTX *ctx = NULL; /* belongs to md */
-    SB_KEY_WORK(key->alg->kty ==
-                SB_KTY_RSA); /* of the others OpenSSL takes care by itself, and servers are in a hurry */
+    /* of the others OpenSSL takes care by itself, and servers are in a hurry */
+    SB_KEY_WORK(key->alg->kty == SB_KTY_RSA);
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     bool ok = md && EVP_DigestSignInit_ex(md, &ctx, key->alg->digest, NULL, NULL, key->pkey, NULL) == 1 &&
               set_padding(ctx, key->alg) &&

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What we make is ours alone, what is planted is not followed, and what is secret stays in locked memory, even in a crash."""
 import os
+import re
 import signal
+from pathlib import Path
 
 from leaks import unlocked
+from nobody import Nobody
 from test_secrets import FILES, STATUS, Scene, repeating
 
 UMASKS = (0, 0o777, 0o277)
@@ -163,6 +166,37 @@ def test_a_sealed_rsa_key_is_in_locked_memory_alone(t):
 
 def test_a_client_secret_is_in_locked_memory_alone(t):
     secret_in_locked_memory_alone(t, "secret")
+
+
+def with_nobody(t, test):
+    nobody = Nobody(t)
+    try:
+        test(nobody)
+    finally:
+        nobody.remove()
+
+
+def test_not_even_its_own_user_may_look_into_it(t):
+    def promise(nobody):
+        run = nobody.start("sandbox", "--json", "--patients", "1")
+        try:
+            assert run.stdout.readline(), "the sandbox did not start"
+            proc = Path(f"/proc/{run.pid}")
+            assert nobody.try_to_read(proc / "status")[0], "what is everybody's to see"
+            for name in ("environ", "maps", "smaps", "auxv", "mem"):
+                content, said = nobody.try_to_read(proc / name)
+                assert not content and "Permission denied" in said, f"its own user may read {name}: {said}"
+            assert proc.joinpath("mem").stat().st_uid == 0, "it is still its user's: so it can be traced and dumped"
+            core = re.search(r"Max core file size +(\S+) +(\S+)", (proc / "limits").read_text())
+            assert core.groups() == ("0", "0"), core[0]
+        finally:
+            run.send_signal(signal.SIGABRT)
+            _, status = os.waitpid(run.pid, 0)
+            run.returncode = status
+            run.stdout.close()
+        assert os.WIFSIGNALED(status) and not os.WCOREDUMP(status), f"it was dumped, wherever to: {status:x}"
+        assert not list(nobody.dir.rglob("core*"))
+    with_nobody(t, promise)
 
 
 def crash(scene, number):
