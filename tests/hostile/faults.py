@@ -137,7 +137,7 @@ def wrong_length(rng):
         wire.cut()
     return Fault(f"length: {kind}", stage, act, codes | NONSENSE[stage][0],
                  0 if kind == "less" and codes != {0} else min(bears, NONSENSE[stage][1]),
-                 f"{RESET}|not well-formed JSON|no JSON object|is empty|chunk|compressed answer is damaged|{REJECTED}",
+                 f"{RESET}|not well-formed JSON|no JSON object|is empty|cut off|chunk|compressed answer is damaged|{REJECTED}",
                  how_often(rng, bears), (0, 6) if kind == "less" and stage == "file" else (0,))
 
 

@@ -9,7 +9,8 @@ from hosts import Reply
 from payer import as_json, outcome
 
 NO_JSON = (r"not well-formed JSON|no(t a)? JSON object|is empty|must be a|has no |has neither|is missing|"
-           r"same member twice|nested deeper|not an object|cut off|follows its end")
+           r"same member twice|nested deeper|not an object|cut off|follows its end|cannot stand there|is malformed|"
+           r"closes nothing|a list should be|is no list")
 TOO_LONG = r"longer than|does not end|too long|too large"
 JSON_STAGES = ("discovery", "token", "manifest", "page")
 

@@ -143,7 +143,7 @@ def main():
         n_faults, played, skipped, slowest = n_faults + fired, played + 1, skipped + hours, max(slowest, (took, str(seed)))
         codes.update(ended)
         if wrong:
-            print(f"{'' if args.seed else 'FAILED '}seed {seed}: {wrong}\n", flush=True)
+            print(f"FAILED seed {seed}: {wrong}\n", flush=True)
             lost.append(seed)
     for worker in workers:
         worker.join()
