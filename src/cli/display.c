@@ -5,6 +5,9 @@
 
 #include "display_internal.h"
 
+#define LIVE_TICK_MS 200  /* five pictures a second look alive, and cost nothing */
+#define LINE_TICK_MS 1000 /* of lines nobody sees a second; a run that waits for hours should sleep */
+
 int64_t display_now_ns(const display *d)
 {
     return d->o.clock->monotonic_ns(d->o.clock->impl);
@@ -82,6 +85,11 @@ void display_log(void *impl, sb_log_level level, const char *line)
     (void)pthread_mutex_lock(&d->lock);
     d->ops->log(d, level, line);
     (void)pthread_mutex_unlock(&d->lock);
+}
+
+int display_tick_ms(const display *d)
+{
+    return d->o.kind == DISPLAY_LIVE ? LIVE_TICK_MS : LINE_TICK_MS;
 }
 
 void display_tick(display *d, const sb_export_snapshot *now)

@@ -37,7 +37,9 @@ void display_log(void *impl, sb_log_level level, const char *line);
 
 void display_begin(display *d, bool resumed); /* once, before all else */
 
-/* Some times a second; `now` is NULL before there is an export. */
+int display_tick_ms(const display *d); /* how often it wants the next; any thread */
+
+/* So often; `now` is NULL before there is an export. */
 void display_tick(display *d, const sb_export_snapshot *now);
 void display_stopping(display *d); /* the person asked to stop: say that it was heard */
 void display_resize(display *d);

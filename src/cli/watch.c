@@ -11,8 +11,6 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define TICK_MS 200 /* five pictures a second look alive, and cost nothing */
-
 struct watch {
     display *display;
     atomic_bool *cancel;
@@ -89,7 +87,7 @@ static void *run(void *impl)
     struct pollfd fds[] = {{.fd = w->signals, .events = POLLIN}, {.fd = w->ended, .events = POLLIN}};
     for (;;) {
         struct signalfd_siginfo info;
-        if (poll(fds, 2, TICK_MS) < 0 && errno != EINTR)
+        if (poll(fds, 2, display_tick_ms(w->display)) < 0 && errno != EINTR)
             return NULL;
         if (fds[1].revents)
             return NULL;
