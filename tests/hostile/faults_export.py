@@ -135,7 +135,7 @@ def hostile_manifest(rng):
             reply.body = reply.body[:-1] + b',"extension":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
         return reply
     return Fault(f"manifest: {name}", "manifest", act, codes, 0, r"payer's manifest could not be understood|URL (of|in) the manifest|manifest's (pages|next page)|"
-                 rf"needs the token|connecting: |unknown CA|came twice|not NDJSON|answered 40[0-4]|{REJECTED}", ALWAYS, (0, 4, 5, 6))
+                 rf"needs the token|connecting: |name is not known|unknown CA|came twice|not NDJSON|answered 40[0-4]|{REJECTED}", ALWAYS, (0, 4, 5, 6))
 
 
 # files

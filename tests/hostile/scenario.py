@@ -221,8 +221,9 @@ class Scenario:
         self.check_cause(r, too_much + [f for f in left if r.code in f.after])
 
         if r.code in (0, 6):
-            for fault in too_much + [f for f in self.fired() if f.stage in LOGGED and f.name != "401"]:  # borne silently
-                self.check_logged(r, fault)
+            for fault in too_much + [f for f in self.fired() if f.stage in LOGGED]:
+                if fault.name != "401" or fault.lasts:  # else it is borne silently
+                    self.check_logged(r, fault)
 
     def check_logged(self, r, fault):
         """A file that came after all, or did not while others came: log.ndjson tells what each of its tries failed of."""
