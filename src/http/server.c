@@ -322,6 +322,12 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
         free(c->uri);
         c->uri = sb_str_dup(sb_str_from(uri));
     }
+    /* The query is ours to take apart (http/target.h). libmicrohttpd would keep its fields in the memory of the connection,
+     * and where they do not fit it answers nobody before the time-out; so it is left none. The text is its own, which it
+     * cuts up as soon as this returns. */
+    char *query = strchr(uri, '?');
+    if (query)
+        query[1] = '\0';
     return NULL; /* not the exchange: a request whose headers are malformed is never presented, nor ended */
 }
 

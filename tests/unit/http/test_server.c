@@ -401,6 +401,23 @@ static void too_many_headers_are_431(void **state)
     assert_int_equal(atomic_load(&f->responded), 0);
 }
 
+/* More than libmicrohttpd's own list of fields has room for, and more than a target may have. */
+static void many_query_fields_are_ours_to_judge(void **state)
+{
+    static const struct {
+        unsigned fields;
+        const char *answer;
+    } cases[] = {{300, "GET /echo q=300 "}, {1000, "GET /echo q=1000 "}, {1001, "400 "}, {5000, "400 "}};
+    for (size_t i = 0; i < SB_ARRAY_LEN(cases); i++) {
+        SB_AUTO(sb_buf) request = SB_BUF_INIT;
+        assert_true(sb_buf_add_cstr(&request, "GET /echo?a"));
+        for (unsigned n = 1; n < cases[i].fields; n++)
+            assert_true(sb_buf_add_cstr(&request, "&a"));
+        assert_true(sb_buf_add_cstr(&request, " HTTP/1.1\r\n" HEAD_END));
+        expect_in(*state, sb_buf_cstr(&request), cases[i].answer);
+    }
+}
+
 static void a_header_cannot_be_split_by_its_value(void **state)
 {
     SB_AUTOFREE answer = ask(*state, "GET /broken HTTP/1.1\r\n" HEAD_END);
@@ -608,6 +625,7 @@ int main(void)
         cmocka_unit_test(what_is_not_http_reaches_nobody),
         SERVED(a_giant_head_is_refused),
         SERVED(too_many_headers_are_431),
+        SERVED(many_query_fields_are_ours_to_judge),
         SERVED(a_header_cannot_be_split_by_its_value),
         cmocka_unit_test(who_says_nothing_is_closed),
         cmocka_unit_test(who_trickles_is_closed),
