@@ -283,29 +283,46 @@ sb_status sb_clients_find(sb_clients *clients, sb_str id, sb_client **out, sb_er
     return clients->ops->find(clients->impl, id, out, err);
 }
 
+sb_status sb_clients_add_with(sb_clients *clients, sb_client *client, const sb_clients_also *also, sb_error *err)
+{
+    return clients->ops->add(clients->impl, client, also, err);
+}
+
 sb_status sb_clients_add(sb_clients *clients, sb_client *client, sb_error *err)
 {
-    return clients->ops->add(clients->impl, client, err);
+    return sb_clients_add_with(clients, client, NULL, err);
+}
+
+sb_status sb_clients_replace_with(sb_clients *clients, const sb_client *was, sb_client *client,
+                                  const sb_clients_also *also, sb_error *err)
+{
+    return clients->ops->replace(clients->impl, was, client, also, err);
 }
 
 sb_status sb_clients_replace(sb_clients *clients, sb_client *client, sb_error *err)
 {
-    return clients->ops->replace(clients->impl, NULL, client, err);
+    return sb_clients_replace_with(clients, NULL, client, NULL, err);
 }
 
 sb_status sb_clients_replace_if(sb_clients *clients, const sb_client *was, sb_client *client, sb_error *err)
 {
-    return clients->ops->replace(clients->impl, was, client, err);
+    return sb_clients_replace_with(clients, was, client, NULL, err);
+}
+
+sb_status sb_clients_remove_with(sb_clients *clients, const sb_client *was, sb_str id, const sb_clients_also *also,
+                                 sb_error *err)
+{
+    return clients->ops->remove(clients->impl, was, id, also, err);
 }
 
 sb_status sb_clients_remove(sb_clients *clients, sb_str id, sb_error *err)
 {
-    return clients->ops->remove(clients->impl, NULL, id, err);
+    return sb_clients_remove_with(clients, NULL, id, NULL, err);
 }
 
 sb_status sb_clients_remove_if(sb_clients *clients, const sb_client *was, sb_error *err)
 {
-    return clients->ops->remove(clients->impl, was, sb_str_from(was->id), err);
+    return sb_clients_remove_with(clients, was, sb_str_from(was->id), NULL, err);
 }
 
 sb_status sb_clients_each(sb_clients *clients, sb_client_visit *visit, void *context, sb_error *err)
@@ -388,7 +405,13 @@ static sb_status memory_find(void *impl, sb_str id, sb_client **out, sb_error *e
     return SB_OK;
 }
 
-static sb_status memory_add(void *impl, sb_client *client, sb_error *err)
+/* There is no transaction to write it in: it comes first, under the lock. */
+static sb_status bring(const sb_clients_also *also, sb_error *err)
+{
+    return also ? also->run(also->impl, NULL, err) : SB_OK;
+}
+
+static sb_status memory_add(void *impl, sb_client *client, const sb_clients_also *also, sb_error *err)
 {
     memory *m = impl;
     bool there;
@@ -401,7 +424,7 @@ static sb_status memory_add(void *impl, sb_client *client, sb_error *err)
     } else if (m->count == m->max) {
         status = sb_error_set(err, SB_E_BUSY, "the client cannot be registered",
                               "there are as many clients as this server keeps (%zu)", "come back later", m->max);
-    } else {
+    } else if ((status = bring(also, err)) == SB_OK) {
         memmove(&m->items[at + 1], &m->items[at], (m->count - at) * sizeof(*m->items));
         m->items[at] = sb_client_ref(client);
         m->count++;
@@ -415,15 +438,17 @@ static bool is_as_it_was(const sb_client *was, const sb_client *now)
     return !was || (was->state == now->state && was->changed_s == now->changed_s);
 }
 
-static sb_status memory_replace(void *impl, const sb_client *was, sb_client *client, sb_error *err)
+static sb_status memory_replace(void *impl, const sb_client *was, sb_client *client, const sb_clients_also *also,
+                                sb_error *err)
 {
     memory *m = impl;
     bool there;
+    sb_status status = SB_OK;
     sb_client *old = NULL;
     (void)pthread_mutex_lock(&m->lock);
     size_t at = place_of(m, sb_str_from(client->id), &there);
     bool same = there && is_as_it_was(was, m->items[at]);
-    if (same) {
+    if (same && (status = bring(also, err)) == SB_OK) {
         old = m->items[at];
         m->items[at] = sb_client_ref(client);
     }
@@ -431,18 +456,19 @@ static sb_status memory_replace(void *impl, const sb_client *was, sb_client *cli
     sb_client_free(old);
     if (!there)
         return sb_clients_no_such(err);
-    return same ? SB_OK : sb_clients_changed(err);
+    return same ? status : sb_clients_changed(err);
 }
 
-static sb_status memory_remove(void *impl, const sb_client *was, sb_str id, sb_error *err)
+static sb_status memory_remove(void *impl, const sb_client *was, sb_str id, const sb_clients_also *also, sb_error *err)
 {
     memory *m = impl;
     bool there;
+    sb_status status = SB_OK;
     sb_client *old = NULL;
     (void)pthread_mutex_lock(&m->lock);
     size_t at = place_of(m, id, &there);
     bool same = there && is_as_it_was(was, m->items[at]);
-    if (same) {
+    if (same && (status = bring(also, err)) == SB_OK) {
         old = m->items[at];
         memmove(&m->items[at], &m->items[at + 1], (--m->count - at) * sizeof(*m->items));
     }
@@ -450,7 +476,7 @@ static sb_status memory_remove(void *impl, const sb_client *was, sb_str id, sb_e
     sb_client_free(old);
     if (!there)
         return sb_clients_no_such(err);
-    return same ? SB_OK : sb_clients_changed(err);
+    return same ? status : sb_clients_changed(err);
 }
 
 /* A copy of the list is visited: visitors may change the register. */

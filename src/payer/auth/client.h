@@ -12,6 +12,7 @@
 #include "jose/jwk.h"
 #include "payer/auth/digest.h"
 #include "smart/scopes.h"
+#include "store/db.h"
 
 #define SB_CLIENT_ID_MAX   255 /* bytes; ids we draw have 36 */
 #define SB_CLIENT_NAME_MAX 255
@@ -110,16 +111,24 @@ SB_DEFINE_FREEP(sb_client)
 /* Called for each, in the order of their ids; anything but SB_OK ends it, and is returned. */
 typedef sb_status sb_client_visit(void *context, sb_client *client, sb_error *err);
 
+/* What is written together with a change, in its transaction, when the rest of it is; anything but SB_OK takes all of it
+ * back. `db` is NULL in a register that is in memory. NULL: nothing. */
+typedef struct sb_clients_also {
+    sb_status (*run)(void *impl, sb_db *db, sb_error *err);
+    void *impl;
+} sb_clients_also;
+
 typedef struct sb_clients_ops {
     /* *out is a reference, or NULL: there is none. */
     sb_status (*find)(void *impl, sb_str id, sb_client **out, sb_error *err);
     /* SB_E_USAGE: the id is taken. SB_E_BUSY: there are as many as there may be. Keeps a reference of its own. */
-    sb_status (*add)(void *impl, sb_client *client, sb_error *err);
+    sb_status (*add)(void *impl, sb_client *client, const sb_clients_also *also, sb_error *err);
     /* In place of the one with its id. SB_E_NOT_FOUND. With `was`: only if that is what is there (by its state and the
      * second it was changed in); else SB_E_BUSY. */
-    sb_status (*replace)(void *impl, const sb_client *was, sb_client *client, sb_error *err);
+    sb_status (*replace)(void *impl, const sb_client *was, sb_client *client, const sb_clients_also *also,
+                         sb_error *err);
     /* SB_E_NOT_FOUND. `was` as above. */
-    sb_status (*remove)(void *impl, const sb_client *was, sb_str id, sb_error *err);
+    sb_status (*remove)(void *impl, const sb_client *was, sb_str id, const sb_clients_also *also, sb_error *err);
     sb_status (*each)(void *impl, sb_client_visit *visit, void *context, sb_error *err);
     void (*free)(void *impl);
 } sb_clients_ops;
@@ -148,6 +157,12 @@ sb_status sb_clients_replace_if(sb_clients *clients, const sb_client *was, sb_cl
 sb_status sb_clients_remove(sb_clients *clients, sb_str id, sb_error *err);
 sb_status sb_clients_remove_if(sb_clients *clients, const sb_client *was,
                                sb_error *err); /* as sb_clients_replace_if() */
+/* The same, with what belongs to it; `was` NULL: whatever is there. */
+sb_status sb_clients_add_with(sb_clients *clients, sb_client *client, const sb_clients_also *also, sb_error *err);
+sb_status sb_clients_replace_with(sb_clients *clients, const sb_client *was, sb_client *client,
+                                  const sb_clients_also *also, sb_error *err);
+sb_status sb_clients_remove_with(sb_clients *clients, const sb_client *was, sb_str id, const sb_clients_also *also,
+                                 sb_error *err);
 sb_status sb_clients_each(sb_clients *clients, sb_client_visit *visit, void *context, sb_error *err);
 
 /* A register in memory, of at most `max` clients. */

@@ -387,7 +387,7 @@ static sb_status delete (sb_db *db, const void *subject, sb_error *err)
 }
 
 static sb_status write_within(sb_db *db, sb_status (*what)(sb_db *db, const void *subject, sb_error *err),
-                              const void *subject, sb_error *err)
+                              const void *subject, const sb_clients_also *also, sb_error *err)
 {
     sb_stmt *stmt = NULL;
     SB_AUTO(sb_tx) tx = SB_TX_INIT;
@@ -395,15 +395,16 @@ static sb_status write_within(sb_db *db, sb_status (*what)(sb_db *db, const void
     SB_TRY(what(db, subject, err));
     SB_TRY(sb_db_cached(db, "UPDATE versions SET version = version + 1 WHERE name = 'clients'", &stmt, err));
     SB_TRY(sb_stmt_run(stmt, err));
+    SB_TRY(also ? also->run(also->impl, db, err) : SB_OK);
     return sb_tx_commit(&tx, err);
 }
 
 static sb_status change(register_db *r, sb_status (*what)(sb_db *db, const void *subject, sb_error *err),
-                        const void *subject, sb_error *err)
+                        const void *subject, const sb_clients_also *also, sb_error *err)
 {
     SB_AUTO(sb_lease) lease = SB_LEASE_INIT;
     SB_TRY(sb_lease_take(&lease, r->pool, err));
-    SB_TRY(write_within(lease.db, what, subject, err));
+    SB_TRY(write_within(lease.db, what, subject, also, err));
     sb_lease_cleanup(&lease); /* who has the lock may be waiting for a connection */
     (void)pthread_mutex_lock(&r->lock);
     r->asked_ns = INT64_MIN;
@@ -411,19 +412,20 @@ static sb_status change(register_db *r, sb_status (*what)(sb_db *db, const void 
     return SB_OK;
 }
 
-static sb_status db_add(void *impl, sb_client *client, sb_error *err)
+static sb_status db_add(void *impl, sb_client *client, const sb_clients_also *also, sb_error *err)
 {
-    return change(impl, insert, client, err);
+    return change(impl, insert, client, also, err);
 }
 
-static sb_status db_replace(void *impl, const sb_client *was, sb_client *client, sb_error *err)
+static sb_status db_replace(void *impl, const sb_client *was, sb_client *client, const sb_clients_also *also,
+                            sb_error *err)
 {
-    return change(impl, update, &(replacement){was, client}, err);
+    return change(impl, update, &(replacement){was, client}, also, err);
 }
 
-static sb_status db_remove(void *impl, const sb_client *was, sb_str id, sb_error *err)
+static sb_status db_remove(void *impl, const sb_client *was, sb_str id, const sb_clients_also *also, sb_error *err)
 {
-    return change(impl, delete, &(removal){was, id}, err);
+    return change(impl, delete, &(removal){was, id}, also, err);
 }
 
 static void db_free(void *impl)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* register_change.c - changes of clients as an operator means them, each told to the audit log.
  *
- * What lets somebody in and cannot be told is taken back; what shuts somebody out stays, told or not. */
+ * A change, its rosters and its line in the audit log are one: the line is written last in the transaction, so that nothing
+ * is ever done that the log does not know, wherever we are killed; at worst it knows of what was not done, and the command,
+ * given again, does it. What lets somebody in and cannot be told is not done; what shuts somebody out is, told or not. */
 #include "base/names.h"
 #include "base/random.h"
 #include "base/url.h"
@@ -13,17 +15,41 @@
 
 /* The audit log */
 
-static bool tell(const sb_register *reg, const char *event, const char *id, const char *detail)
+/* What goes with a change: rosters, and up to two lines of the audit log. */
+typedef struct company {
+    const sb_register *reg;
+    const char *id;
+    const sb_client_change *change; /* NULL: no rosters */
+    struct {
+        const char *event, *detail;
+    } lines[2];
+    const char *untold; /* what becomes of a change that cannot be told; NULL: it is made all the same */
+    unsigned told;
+} company;
+
+static bool tell(const company *c, size_t line, const char *outcome)
 {
-    sb_audit_event line = {.event = event,
-                           .outcome = "ok",
-                           .client = id,
-                           .actor = reg->p.actor,
-                           .peer = reg->p.peer,
-                           .detail = detail,
-                           .members = -1,
-                           .durable = true};
-    return sb_audit_add(reg->p.audit, &line);
+    const sb_register_parts *p = &c->reg->p;
+    sb_audit_event event = {.event = c->lines[line].event,
+                            .outcome = outcome,
+                            .client = c->id,
+                            .actor = p->actor,
+                            .peer = p->peer,
+                            .detail = c->lines[line].detail,
+                            .members = -1,
+                            .durable = true};
+    return sb_audit_add(p->audit, &event);
+}
+
+static void tell_all(company *c)
+{
+    while (c->told < SB_ARRAY_LEN(c->lines) && c->lines[c->told].event && tell(c, c->told, "ok"))
+        c->told++;
+}
+
+static bool all_told(const company *c)
+{
+    return c->told == SB_ARRAY_LEN(c->lines) || !c->lines[c->told].event;
 }
 
 static sb_status untold(sb_error *err, const char *what_became)
@@ -41,61 +67,33 @@ static sb_status may_write(const sb_register *reg, sb_error *err)
 
 /* Rosters */
 
-/* What was not so before: the way back. */
-typedef struct moved {
-    sb_names given, taken;
-} moved;
-
-static void moved_cleanup(moved *m)
+static sb_status change_groups(sb_db *db, const char *id, const sb_client_change *change, sb_error *err)
 {
-    sb_names_cleanup(&m->given);
-    sb_names_cleanup(&m->taken);
-}
-
-static sb_status change_groups(sb_db *db, const char *id, const sb_client_change *change, moved *out, sb_error *err)
-{
-    SB_AUTO(sb_names) had = SB_NAMES_INIT;
-    SB_TRY(sb_roster_each_of_client(db, id, sb_names_add, &had, err));
-    for (size_t i = 0; change->give && change->give[i]; i++) {
+    for (size_t i = 0; change->give && change->give[i]; i++)
         SB_TRY(sb_roster_give(db, id, sb_str_from(change->give[i]), err));
-        if (!sb_names_have(&had, change->give[i]))
-            SB_TRY(sb_names_add(&out->given, change->give[i], err));
-    }
     for (size_t i = 0; change->take && change->take[i]; i++) {
         SB_TRY(sb_roster_take(db, id, sb_str_from(change->take[i]), err));
         SB_TRY(sb_jobs_withdraw(db, id, sb_str_from(change->take[i]), err));
-        SB_TRY(sb_names_add(&out->taken, change->take[i], err));
     }
     return SB_OK;
 }
 
-static sb_status write_groups(sb_register *reg, const char *id, const sb_client_change *change, moved *out,
-                              sb_error *err)
+/* Within the transaction of a change, last. */
+static sb_status bring_along(void *impl, sb_db *db, sb_error *err)
 {
-    SB_AUTO(sb_lease) lease = SB_LEASE_INIT;
-    SB_AUTO(sb_tx) tx = SB_TX_INIT;
-    if ((!change->give || !change->give[0]) && (!change->take || !change->take[0]))
-        return SB_OK;
-    SB_TRY(sb_lease_take(&lease, reg->p.pool, err));
-    SB_TRY(sb_tx_begin(&tx, lease.db, err));
-    SB_TRY(change_groups(lease.db, id, change, out, err));
-    return sb_tx_commit(&tx, err);
+    company *c = impl;
+    if (c->change && db)
+        SB_TRY(change_groups(db, c->id, c->change, err));
+    tell_all(c);
+    return all_told(c) || !c->untold ? SB_OK : untold(err, c->untold);
 }
 
-/* Each as far as it goes: the client, a roster, may be gone meanwhile. */
-static void undo_groups(sb_register *reg, const char *id, const moved *m)
+/* It was told, and could not be done: that is told, too. */
+static sb_status settle(const company *c, sb_status status)
 {
-    SB_AUTO(sb_lease) lease = SB_LEASE_INIT;
-    SB_AUTO(sb_tx) tx = SB_TX_INIT;
-    if (m->given.count + m->taken.count == 0 || sb_lease_take(&lease, reg->p.pool, NULL) != SB_OK ||
-        sb_tx_begin(&tx, lease.db, NULL) != SB_OK)
-        return;
-    for (size_t i = 0; i < m->taken.count; i++)
-        (void)sb_roster_give(lease.db, id, sb_str_from(m->taken.items[i]), NULL);
-    for (size_t i = 0; i < m->given.count; i++)
-        if (sb_roster_take(lease.db, id, sb_str_from(m->given.items[i]), NULL) == SB_OK)
-            (void)sb_jobs_withdraw(lease.db, id, sb_str_from(m->given.items[i]), NULL);
-    (void)sb_tx_commit(&tx, NULL);
+    for (unsigned i = 0; status != SB_OK && i < c->told; i++)
+        (void)tell(c, i, "failed");
+    return status;
 }
 
 /* Changing */
@@ -173,15 +171,12 @@ sb_status sb_register_add(sb_register *reg, const char *id, const sb_client_chan
                            .created_s = now_s(reg),
                            .changed_s = now_s(reg)};
     SB_TRY(make(&spec, change, &client, err));
-    SB_TRY(sb_clients_add(reg->p.clients, client, err));
-    SB_AUTO(moved) rosters = {SB_NAMES_INIT, SB_NAMES_INIT}; /* which go with it */
-    sb_status status = write_groups(reg, client->id, change, &rosters, err);
-    if (status == SB_OK && !tell(reg, "client.added", client->id, NULL))
-        status = untold(err, "so the client was not added");
-    if (status != SB_OK) {
-        (void)sb_clients_remove(reg->p.clients, sb_str_from(client->id), NULL);
-        return status;
-    }
+    company with = {.reg = reg,
+                    .id = client->id,
+                    .change = change,
+                    .lines = {{"client.added", NULL}},
+                    .untold = "so the client was not added"};
+    SB_TRY(settle(&with, sb_clients_add_with(reg->p.clients, client, &(sb_clients_also){bring_along, &with}, err)));
     return sb_register_view(reg, client, each, impl, err);
 }
 
@@ -252,30 +247,22 @@ static bool name_change(const sb_client_change *c, sb_buf *out)
     return ok && add_list(out, "gives", c->give) && add_list(out, "takes", c->take);
 }
 
-static bool tell_change(sb_register *reg, const char *id, const sb_client_change *change, const char *words)
-{
-    return !words[0] || tell(reg, changes_keys(change) ? "client.keys_changed" : "client.changed", id, words);
-}
-
-/* Rosters first: who is let in has what was agreed from the first moment. `event` NULL: the change is all there is to
- * tell. Only in place of what was looked at: a client changes itself, too. */
+/* `event` NULL: the change is all there is to tell. Only in place of what was looked at: a client changes itself, too. */
 static sb_status carry_out(sb_register *reg, sb_client *before, sb_client *after, const sb_client_change *change,
                            const char *event, sb_error *err)
 {
     SB_AUTO(sb_buf) words = SB_BUF_INIT;
-    SB_AUTO(moved) rosters = {SB_NAMES_INIT, SB_NAMES_INIT};
+    company with = {.reg = reg, .id = before->id, .change = change, .untold = "so the client is as it was"};
+    size_t lines = 0;
     if (!name_change(change, &words))
         return sb_error_nomem(err);
-    SB_TRY(write_groups(reg, before->id, change, &rosters, err));
-    sb_status status = sb_clients_replace_if(reg->p.clients, before, after, err);
-    if (status == SB_OK) {
-        if (tell_change(reg, before->id, change, sb_buf_cstr(&words)) && (!event || tell(reg, event, before->id, NULL)))
-            return SB_OK;
-        (void)sb_clients_replace(reg->p.clients, before, NULL);
-        status = untold(err, "so the client is as it was");
+    if (words.len > 0) {
+        with.lines[lines].event = changes_keys(change) ? "client.keys_changed" : "client.changed";
+        with.lines[lines++].detail = sb_buf_cstr(&words);
     }
-    undo_groups(reg, before->id, &rosters);
-    return status;
+    with.lines[lines].event = event;
+    return settle(&with,
+                  sb_clients_replace_with(reg->p.clients, before, after, &(sb_clients_also){bring_along, &with}, err));
 }
 
 sb_status sb_register_change(sb_register *reg, const char *id, const sb_client_change *change, sb_error *err)
@@ -380,18 +367,29 @@ sb_status sb_register_suspend(sb_register *reg, const char *id, sb_error *err)
     SB_AUTOPTR(sb_client) before = NULL;
     SB_AUTOPTR(sb_client) after = NULL;
     SB_TRY(find_to_write(reg, id, &before, err));
-    if (before->state == SB_CLIENT_SUSPENDED)
-        return SB_OK;
+    company with = {.reg = reg, .id = id, .lines = {{"client.suspended", NULL}}};
+    if (before->state == SB_CLIENT_SUSPENDED) { /* perhaps it could not be told then */
+        tell_all(&with);
+        return all_told(&with) ? SB_OK : untold(err, "the client is shut out all the same");
+    }
     SB_TRY(remake(reg, before, NULL, SB_CLIENT_SUSPENDED, &after, err));
-    SB_TRY(sb_clients_replace(reg->p.clients, after, err));
-    return tell(reg, "client.suspended", id, NULL) ? SB_OK : untold(err, "the client is shut out all the same");
+    SB_TRY(settle(&with,
+                  sb_clients_replace_with(reg->p.clients, NULL, after, &(sb_clients_also){bring_along, &with}, err)));
+    return all_told(&with) ? SB_OK : untold(err, "the client is shut out all the same");
+}
+
+static sb_status remove_told(sb_register *reg, const sb_client *was, const char *id, const char *detail, sb_error *err)
+{
+    company with = {.reg = reg, .id = id, .lines = {{"client.removed", detail}}};
+    SB_TRY(settle(&with, sb_clients_remove_with(reg->p.clients, was, sb_str_from(id),
+                                                &(sb_clients_also){bring_along, &with}, err)));
+    return all_told(&with) ? SB_OK : untold(err, "the client is removed all the same");
 }
 
 sb_status sb_register_remove(sb_register *reg, const char *id, sb_error *err)
 {
     SB_TRY(may_write(reg, err));
-    SB_TRY(sb_clients_remove(reg->p.clients, sb_str_from(id), err));
-    return tell(reg, "client.removed", id, NULL) ? SB_OK : untold(err, "the client is removed all the same");
+    return remove_told(reg, NULL, id, NULL, err);
 }
 
 typedef struct sweep {
@@ -406,14 +404,11 @@ static sb_status sweep_one(void *context, sb_client *client, sb_error *err)
     sweep *s = context;
     if (client->state != SB_CLIENT_PENDING || client->self_changed || client->created_s > s->until_s)
         return SB_OK;
-    sb_status status = sb_clients_remove_if(s->reg->p.clients, client, err);
+    sb_status status = remove_told(s->reg, client, client->id, "waited too long", err);
     if (status == SB_E_BUSY) /* it was approved, changed or removed just now */
         return SB_OK;
-    SB_TRY(status);
-    s->count++;
-    return tell(s->reg, "client.removed", client->id, "waited too long")
-               ? SB_OK
-               : untold(err, "the client is removed all the same");
+    s->count += status == SB_OK;
+    return status;
 }
 
 sb_status sb_register_remove_pending(sb_register *reg, int64_t older_than_s, size_t *count, sb_error *err)

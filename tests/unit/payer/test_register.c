@@ -261,10 +261,11 @@ static sb_status meddling_each(void *impl, sb_client_visit *visit, void *context
     return sb_clients_replace(o->clients, changed, err);
 }
 
-static sb_status meddling_replace(void *impl, const sb_client *was, sb_client *client, sb_error *err)
+static sb_status meddling_replace(void *impl, const sb_client *was, sb_client *client, const sb_clients_also *also,
+                                  sb_error *err)
 {
     office *o = impl;
-    return was ? sb_clients_replace_if(o->clients, was, client, err) : sb_clients_replace(o->clients, client, err);
+    return sb_clients_replace_with(o->clients, was, client, also, err);
 }
 
 static void leave(void *impl)
