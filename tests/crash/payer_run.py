@@ -21,13 +21,13 @@ import tempfile
 from pathlib import Path
 
 import board as boards
+import payer_commands
 import payer_serve
 from plans import KIND_OF, evenly
-from trial import Fault
 
 SOAK = os.environ.get("SB_SOAK") == "1"
 KINDS = ("kill", "power cut", "disk full", "sync fails")
-SIZES = {"kill": 160, "power cut": 80, "disk full": 40, "sync fails": 30}  # of a short run
+SIZES = {"kill": (120, 130), "power cut": (70, 60), "disk full": (35, 35), "sync fails": (25, 20)}  # of serve, of commands
 
 
 class Worker:
@@ -39,8 +39,22 @@ class Worker:
         self.folder = Path(folder) / f"worker-{os.getpid()}"
         self.house = payer_serve.House(program, self.folder / "house")
 
+        self.known = {}  # of commands: what each gives when it is left alone
+
     def trial(self, index):
-        return payer_serve.ServeTrial(self.program, self.fault, self.folder / "trial", self.house, payer_serve.ALL[index])
+        what = ALL[index]
+        make = payer_commands.CommandTrial if isinstance(what, payer_commands.Command) else payer_serve.ServeTrial
+        return make(self.program, self.fault, self.folder / "trial", self.house, what)
+
+    def undisturbed(self, index):
+        if index not in self.known:
+            trial = self.trial(index)
+            self.known[index] = payer_commands.Undisturbed(trial)
+            trial.close()
+        return self.known[index]
+
+
+ALL = payer_serve.ALL + payer_commands.ALL
 
 
 def begin_worker(*given):
@@ -49,11 +63,13 @@ def begin_worker(*given):
 
 
 def count_points(index):
+    if isinstance(ALL[index], payer_commands.Command):
+        return Worker.one.undisturbed(index).trace
     trial = Worker.one.trial(index)
     try:
         return payer_serve.count(trial)
-    except (Fault, AssertionError, OSError) as problem:
-        raise RuntimeError(f"{payer_serve.ALL[index].name}, undisturbed: {problem}\n{trial.text}") from problem
+    except (AssertionError, OSError) as problem:
+        raise RuntimeError(f"{ALL[index].name}, undisturbed: {problem}\n{trial.text}") from problem
     finally:
         trial.close()
 
@@ -61,14 +77,20 @@ def count_points(index):
 def strike(task):
     """(kind, what happened, text of a broken promise or None)"""
     kind, index, at, how, name = task
-    trial = Worker.one.trial(index)
+    trial = None
     try:
+        if isinstance(ALL[index], payer_commands.Command):
+            wanted = Worker.one.undisturbed(index)
+            trial = Worker.one.trial(index)
+            return kind, payer_commands.strike(trial, wanted, at, how), None
+        trial = Worker.one.trial(index)
         return kind, payer_serve.strike(trial, at, how), None
     except (AssertionError, OSError, ValueError, payer_serve.Gone, payer_serve.Troubled, subprocess.TimeoutExpired) as problem:
-        told = trial.serving.said() if trial.serving else ""
-        return kind, "failed", f"{payer_serve.ALL[index].name}: {boards.NAMES[how]} point {at} {name}: {problem!r}\n{trial.text}{told}"
+        told = trial.said() if trial else ""
+        return kind, "failed", f"{ALL[index].name}: {boards.NAMES[how]} point {at} {name}: {problem!r}\n{told}"
     finally:
-        trial.close()
+        if trial:
+            trial.close()
 
 
 def plan(traces, args):
@@ -82,19 +104,20 @@ def plan(traces, args):
             for how in hows:
                 kind = KIND_OF.get(how, "kill")
                 if args.kind in ("", kind) and args.at in (0, at):
-                    tasks[kind].append((kind, index, at, how, (call, name)))
-    for kind in KINDS:
-        yield from tasks[kind] if SOAK or args.all else evenly(tasks[kind], SIZES[kind])
+                    of = isinstance(ALL[index], payer_commands.Command)
+                    tasks[kind, of].append((kind, index, at, how, (call, name)))
+    for (kind, of), all_of_it in tasks.items():
+        yield from all_of_it if SOAK or args.all else evenly(all_of_it, SIZES[kind][of])
 
 
 def run(args, folder):
     given = (Path(args.program).resolve(), Path(args.fault).resolve(), folder)
-    chosen = [n for n, s in enumerate(payer_serve.ALL) if args.only in s.name]
+    chosen = [n for n, s in enumerate(ALL) if args.only in s.name]
     counts, failures = collections.Counter(), []
     with multiprocessing.Pool(args.jobs, begin_worker, given) as pool:
         traces = dict(zip(chosen, pool.map(count_points, chosen, 1)))
         for n in chosen:
-            print(f"{payer_serve.ALL[n].name}: {len(traces[n])} points", flush=True)
+            print(f"{ALL[n].name}: {len(traces[n])} points", flush=True)
         for kind, what, problem in pool.imap_unordered(strike, list(plan(traces, args)), 1):
             counts[kind] += what != "not reached"
             counts[what] += 1

@@ -367,6 +367,9 @@ class ServeTrial(Machine):
             self.serving.kill()
         self.serving = None
 
+    def said(self):
+        return self.text + (self.serving.said() if self.serving else "")
+
     def close(self):
         self.stop()
         super().close()

@@ -105,6 +105,10 @@ class Machine:
         self.text += f"$ {args[0]}: exit {self.last.returncode}\n{out}{err}"
         return self.last.returncode
 
+    def said(self):
+        """All that was, for whoever looks into a failure."""
+        return self.text
+
     def kill(self):
         self.running.kill()
 
