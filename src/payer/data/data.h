@@ -55,6 +55,7 @@ typedef struct sb_data_deletion {
     sb_str type, id;
     sb_str patient; /* in whose compartment it was; empty: none */
     int64_t deleted_us;
+    sb_str others; /* whom it was about besides: ids, with '/' between them */
 } sb_data_deletion;
 
 typedef sb_status sb_data_deletion_visit(void *context, const sb_data_deletion *deletion, sb_error *err);

@@ -4,6 +4,7 @@
 #include "payer/data/data_table.h"
 
 #include "payer/data/fhir_types.h"
+#include "payer/data/line_patients.h"
 
 /* What one piece of a scan holds in memory, or one resource. A round trip for less would cost more than it carries. */
 #define PIECE_BYTES ((size_t)4 * 1024 * 1024)
@@ -146,9 +147,9 @@ static sb_status table_scan(void *impl, const sb_data_type *type, size_t part, s
 
 #define DELETIONS_PIECE 4096 /* some 100 bytes each */
 
-/* One after the other in `text`: type, id, patient. */
+/* One after the other in `text`: type, id, patient, others. */
 typedef struct deletion_row {
-    size_t at, type, id, patient; /* where it begins; lengths */
+    size_t at, type, id, patient, others; /* where it begins; lengths */
     int64_t deleted_us;
 } deletion_row;
 
@@ -160,16 +161,18 @@ typedef struct deletion_piece {
 
 static sb_status add_deletion(deletion_piece *p, const sb_stmt *stmt, sb_error *err)
 {
-    sb_str type = sb_stmt_str(stmt, 0), id = sb_stmt_str(stmt, 1), patient = sb_stmt_str(stmt, 2);
-    p->rows[p->count++] = (deletion_row){p->text.len, type.len, id.len, patient.len, sb_stmt_i64(stmt, 3)};
-    bool ok = sb_buf_add_str(&p->text, type) && sb_buf_add_str(&p->text, id) && sb_buf_add_str(&p->text, patient);
+    sb_str type = sb_stmt_str(stmt, 0), id = sb_stmt_str(stmt, 1), patient = sb_stmt_str(stmt, 2),
+           others = sb_stmt_str(stmt, 4);
+    p->rows[p->count++] = (deletion_row){p->text.len, type.len, id.len, patient.len, others.len, sb_stmt_i64(stmt, 3)};
+    bool ok = sb_buf_add_str(&p->text, type) && sb_buf_add_str(&p->text, id) && sb_buf_add_str(&p->text, patient) &&
+              sb_buf_add_str(&p->text, others);
     return ok ? SB_OK : sb_error_nomem(err);
 }
 
 static sb_status read_deletions(const table *t, int64_t after_us, int64_t until_us, sb_str after_type, sb_str after_id,
                                 deletion_piece *p, sb_error *err)
 {
-    static const char sql[] = "SELECT type, id, patient, deleted_us FROM deleted_resources"
+    static const char sql[] = "SELECT type, id, patient, deleted_us, others FROM deleted_resources"
                               " WHERE deleted_us > ?1 AND deleted_us <= ?2 AND (type > ?3 OR (type = ?3 AND id > ?4))"
                               " ORDER BY type, id LIMIT ?5";
     SB_AUTO(sb_lease) lease = SB_LEASE_INIT;
@@ -199,6 +202,7 @@ static sb_data_deletion deletion_at(const deletion_piece *p, size_t i)
     return (sb_data_deletion){.type = {at, r->type},
                               .id = {at + r->type, r->id},
                               .patient = {at + r->type + r->id, r->patient},
+                              .others = {at + r->type + r->id + r->patient, r->others},
                               .deleted_us = r->deleted_us};
 }
 
@@ -311,19 +315,55 @@ sb_status sb_table_put(sb_db *db, sb_str type, const sb_data_line *line, bool *i
     return touch(db, forget, type, line->id, &forgotten, err); /* one that is there is not among the deleted */
 }
 
+typedef struct other_search {
+    sb_str first;
+    sb_buf *out;
+    bool ok;
+} other_search;
+
+static bool add_other(void *impl, sb_str id)
+{
+    other_search *s = impl;
+    if (!sb_str_eq(id, s->first))
+        s->ok = (s->out->len == 0 || sb_buf_add_char(s->out, '/')) && sb_buf_add_str(s->out, id);
+    return s->ok;
+}
+
+/* Whom it is about besides the first: when it is gone, its text is too. */
+static sb_status find_others(sb_db *db, sb_str type, sb_str id, sb_buf *out, sb_error *err)
+{
+    sb_stmt *stmt = NULL;
+    bool there;
+    if (!sb_line_has_many_patients(type))
+        return SB_OK;
+    SB_TRY(sb_db_cached(db, "SELECT patient, json FROM resources WHERE type = ?1 AND id = ?2", &stmt, err));
+    sb_stmt_bind_text(stmt, 1, type);
+    sb_stmt_bind_text(stmt, 2, id);
+    SB_TRY(sb_stmt_step(stmt, &there, err));
+    if (!there)
+        return SB_OK;
+    other_search s = {sb_stmt_str(stmt, 0), out, true};
+    sb_line_patients(sb_stmt_str(stmt, 1), type, add_other, &s);
+    sb_stmt_reset(stmt);
+    return s.ok ? SB_OK : sb_error_nomem(err);
+}
+
 sb_status sb_table_delete(sb_db *db, sb_str type, sb_str id, int64_t deleted_us, bool *was_there, sb_error *err)
 {
     static const char remember[] =
-        "INSERT INTO deleted_resources (type, id, patient, deleted_us) SELECT type, id, patient, ?3 FROM resources"
-        " WHERE type = ?1 AND id = ?2 ON CONFLICT (type, id) DO UPDATE SET patient = excluded.patient,"
-        " deleted_us = excluded.deleted_us";
+        "INSERT INTO deleted_resources (type, id, patient, deleted_us, others) SELECT type, id, patient, ?3, ?4"
+        " FROM resources WHERE type = ?1 AND id = ?2 ON CONFLICT (type, id) DO UPDATE SET patient = excluded.patient,"
+        " deleted_us = excluded.deleted_us, others = excluded.others";
     static const char take_out[] = "DELETE FROM resources WHERE type = ?1 AND id = ?2";
+    SB_AUTO(sb_buf) others = SB_BUF_INIT;
     sb_stmt *stmt = NULL;
     int64_t changes;
+    SB_TRY(find_others(db, type, id, &others, err));
     SB_TRY(sb_db_cached(db, remember, &stmt, err));
     sb_stmt_bind_text(stmt, 1, type);
     sb_stmt_bind_text(stmt, 2, id);
     sb_stmt_bind_i64(stmt, 3, deleted_us);
+    sb_stmt_bind_text(stmt, 4, others.len > 0 ? sb_buf_str(&others) : SB_STR_LIT(""));
     SB_TRY(sb_stmt_run(stmt, err));
     SB_TRY(touch(db, take_out, type, id, &changes, err));
     *was_there = changes > 0;

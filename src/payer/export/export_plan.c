@@ -554,6 +554,19 @@ bool sb_plan_wants_deletions(const sb_plan *plan, int64_t *after_us, int64_t *un
     return plan->since_us != SB_UPDATED_NONE;
 }
 
+/* As of the resource itself: one of those whom it was about is enough, and one who opted out is enough for nobody. */
+static bool was_about_meant(const sb_plan *plan, const sb_data_deletion *deletion)
+{
+    const sb_idset *out = plan->members ? plan->members->opted_out : NULL;
+    bool meant = is_meant(plan, deletion->patient), no = out && sb_idset_has(out, deletion->patient);
+    sb_str rest = deletion->others, id;
+    while (!no && rest.len > 0 && sb_str_split(&rest, '/', &id)) {
+        meant = meant || is_meant(plan, id);
+        no = out && sb_idset_has(out, id);
+    }
+    return meant && !no;
+}
+
 bool sb_plan_wants_deletion(const sb_plan *plan, const sb_data_deletion *deletion)
 {
     const sb_type_filter *filter = filter_of(plan, deletion->type);
@@ -561,7 +574,7 @@ bool sb_plan_wants_deletion(const sb_plan *plan, const sb_data_deletion *deletio
         return false;
     if (!sb_data_type_in_compartment(deletion->type))
         return sb_fhir_type_shared(deletion->type) || !is_limited(plan);
-    return is_meant(plan, deletion->patient);
+    return was_about_meant(plan, deletion);
 }
 
 sb_part_use sb_plan_part_use(const sb_plan *plan, const sb_data_type *type, size_t index)

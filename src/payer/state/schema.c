@@ -70,6 +70,8 @@ static const char *const migrations[] = {
     "ALTER TABLE tokens ADD COLUMN epoch BIGINT NOT NULL DEFAULT 0;"
     "UPDATE clients SET epoch = created_s * 1048576;"
     "UPDATE tokens SET epoch = coalesce((SELECT clients.epoch FROM clients WHERE clients.id = tokens.client_id), 0);",
+    /* Whom a resource that was deleted was about besides `patient`: ids, with '/' between them. */
+    "ALTER TABLE deleted_resources ADD COLUMN others TEXT NOT NULL DEFAULT '';",
     NULL,
 };
 

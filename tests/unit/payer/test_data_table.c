@@ -192,7 +192,7 @@ static void deletions_of_a_time_are_given_once_each(database *d)
         assert_ok(sb_lease_take(&lease, pool, NULL));
         assert_ok(sb_tx_begin(&tx, lease.db, NULL));
         for (unsigned i = 0; i < MANY; i++) {
-            SB_AUTOFREE sql = sb_printf("INSERT INTO deleted_resources VALUES ('%s', '%06u', 'p', %u)",
+            SB_AUTOFREE sql = sb_printf("INSERT INTO deleted_resources VALUES ('%s', '%06u', 'p', %u, 'q')",
                                         i % 2 ? "Claim" : "Coverage", i, i + 1);
             assert_ok(sb_db_exec(lease.db, sql, NULL));
         }

@@ -213,15 +213,21 @@ static void deletions_are_told_as_the_resources_would_be(void **state)
     static const struct {
         const char *type, *patient;
         bool to_some, to_all_but_one;
+        const char *others;
     } cases[] = {
-        {"Coverage", "p1", true, true},   {"Coverage", "p2", false, false}, {"Coverage", "", false, false},
-        {"Organization", "", true, true}, {"Person", "", false, true},
+        {"Account", "p3", true, true, "p1"},    {"Account", "p3", false, true, "p4/p5"},
+        {"Account", "p1", true, false, "p2"},   {"Account", "p2", true, false, "p3/p1"},
+        {"Account", "p3", true, true, "p4/p1"}, {"Coverage", "p1", true, true},
+        {"Coverage", "p2", false, false},       {"Coverage", "", false, false},
+        {"Organization", "", true, true},       {"Person", "", false, true},
     };
     fixture *f = *state;
     const sb_members some = {.ids = f->some}, all_but_one = {.opted_out = f->no};
     for (size_t i = 0; i < SB_ARRAY_LEN(cases); i++) {
-        const sb_data_deletion deletion = {
-            .type = sb_str_from(cases[i].type), .id = SB_STR_LIT("gone"), .patient = sb_str_from(cases[i].patient)};
+        const sb_data_deletion deletion = {.type = sb_str_from(cases[i].type),
+                                           .id = SB_STR_LIT("gone"),
+                                           .patient = sb_str_from(cases[i].patient),
+                                           .others = sb_str_from(cases[i].others ? cases[i].others : "")};
         plan_for(f, &some, SB_JOB_SYSTEM);
         assert_int_equal(sb_plan_wants_deletion(f->plan, &deletion), cases[i].to_some);
         plan_for(f, &all_but_one, SB_JOB_SYSTEM);

@@ -179,6 +179,29 @@ static void deletions_and_opt_ins_take_out_what_is_there(database *d)
     end(&k);
 }
 
+static void a_deletion_remembers_all_whom_the_resource_was_about(database *d)
+{
+#define OF(id) "{\"reference\":\"Patient/" id "\"}"
+    desk k;
+    begin(&k, d);
+    SB_AUTOFREE data =
+        file(&k, "p.ndjson",
+             "{\"resourceType\":\"Account\",\"id\":\"1\",\"subject\":[" OF("a") "," OF("b") "," OF(
+                 "c") "]}\n"
+                      "{\"resourceType\":\"Account\",\"id\":\"2\",\"subject\":[" OF(
+                          "a") "]}\n"
+                               "{\"resourceType\":\"Coverage\",\"id\":\"3\",\"beneficiary\":" OF("a") "}\n");
+    SB_AUTOFREE gone = file(&k, "gone", "Account/1\nAccount/2\nCoverage/3\nAccount/never\n");
+    k.o.folder = k.dir;
+    load(&k);
+    k.o = (sb_load_options){.database = k.o.database, .audit_file = k.o.audit_file, .deleted_file = gone};
+    load(&k);
+    assert_int_equal(k.counts.deleted, 3);
+    expect_rows(&k, "SELECT id || ' of ' || patient || ' and ' || others FROM deleted_resources ORDER BY id",
+                "1 of a and b/c,2 of a and ,3 of a and ,");
+    end(&k);
+}
+
 static void every_bad_line_is_told_and_then_nothing_is_written(database *d)
 {
     desk k;
@@ -275,6 +298,7 @@ static void checking_alone_writes_nothing(database *d)
 ON_BOTH(resources_rosters_and_opt_outs_are_put_where_serve_has_them)
 ON_BOTH(a_roster_is_replaced_and_removed_whole)
 ON_BOTH(deletions_and_opt_ins_take_out_what_is_there)
+ON_BOTH(a_deletion_remembers_all_whom_the_resource_was_about)
 ON_BOTH(every_bad_line_is_told_and_then_nothing_is_written)
 ON_BOTH(what_was_stopped_is_loaded_whole_the_next_time)
 ON_BOTH(the_audit_log_is_told_of_rosters_and_counts_but_of_no_member)
@@ -286,6 +310,7 @@ int main(void)
         BOTH(resources_rosters_and_opt_outs_are_put_where_serve_has_them),
         BOTH(a_roster_is_replaced_and_removed_whole),
         BOTH(deletions_and_opt_ins_take_out_what_is_there),
+        BOTH(a_deletion_remembers_all_whom_the_resource_was_about),
         BOTH(every_bad_line_is_told_and_then_nothing_is_written),
         BOTH(what_was_stopped_is_loaded_whole_the_next_time),
         BOTH(the_audit_log_is_told_of_rosters_and_counts_but_of_no_member),
