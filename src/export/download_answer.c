@@ -86,13 +86,10 @@ static sb_status read_encoding(sb_transfer *t, bool *gzip)
     const char *transfer = sb_http_header_get(&t->headers, "Transfer-Encoding");
     sb_str coding = sb_str_trim(sb_str_from(text ? text : ""));
     *gzip = sb_str_eq_nocase(coding, SB_STR_LIT("gzip")) || sb_str_eq_nocase(coding, SB_STR_LIT("x-gzip"));
-    bool other = !*gzip && coding.len > 0 && !sb_str_eq_nocase(coding, SB_STR_LIT("identity"));
-    bool wrapped = transfer && !sb_str_eq_nocase(sb_str_trim(sb_str_from(transfer)), SB_STR_LIT("chunked"));
-    t->lasting = other || wrapped; /* it was told what can be read, and will be told the same again */
-    if (other)
+    if (!*gzip && coding.len > 0 && !sb_str_eq_nocase(coding, SB_STR_LIT("identity")))
         return sb_error_set(&t->err, SB_E_SERVER, "the file comes in a coding that was not asked for",
                             "Content-Encoding: %.60s", "tell the payer: plain or gzip were asked for", text);
-    if (wrapped)
+    if (transfer && !sb_str_eq_nocase(sb_str_trim(sb_str_from(transfer)), SB_STR_LIT("chunked")))
         return sb_error_set(&t->err, SB_E_SERVER, "the file comes in a coding that was not asked for",
                             "Transfer-Encoding: %.60s", "tell the payer: chunked is what can be read", transfer);
     return SB_OK;

@@ -9,7 +9,7 @@
  *   401 ──────────────── that token is rejected ─────► once more with a new one; twice: SB_E_AUTH           USE-04
  *   403 404 410 ─────────────────────────────────────► the URL has expired                                 FILE-04
  *   416 ──────────────── what we have is of no use ──► from the beginning                                   FILE-05
- *   a bomb, a coding that was not asked for ─────────► FAILED: the next answer would be the same
+ *   a bomb ──────────────────────────────────────────► FAILED: the next answer would be the same
  *   408 425 429 5xx, no answer, a broken one ────────► again after a while, going on where it broke off when
  *                                                      that can be proved
  *   other ───────────────────────────────────────────► FAILED */

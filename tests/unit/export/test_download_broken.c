@@ -429,20 +429,6 @@ static void a_decompression_bomb_is_defused(void **state)
     no_parts_are_left(e);
 }
 
-static void a_coding_that_cannot_be_read_is_not_tried_again(void **state)
-{
-    engine *e = *state;
-    e->tuning.tries_max = 8;
-    file_host_add(&e->host, &(hosted){.path = "/1", .bytes = LINE, .headers = "Content-Encoding: br\r\n"});
-    file_host_add(&e->host, &(hosted){.path = "/2", .bytes = LINE});
-    list(e, (listing){.type = "Patient", .path = "/1"});
-    list(e, (listing){.type = "Patient", .path = "/2"});
-    run_all(e);
-    assert_state(e, 0, SB_FILE_FAILED);
-    assert_state(e, 1, SB_FILE_DONE);
-    assert_int_equal(e->host.files[0].requests, 1);
-}
-
 static void pages_and_outcomes_are_explained(void **state)
 {
     engine *e = *state;
@@ -559,7 +545,6 @@ int main(void)
         TE(a_compressed_rest_goes_on_in_the_middle_of_the_stream),
         TE(damaged_compression_is_refused),
         TE(a_decompression_bomb_is_defused),
-        TE(a_coding_that_cannot_be_read_is_not_tried_again),
         TE(pages_and_outcomes_are_explained),
         TE(a_stall_is_given_up_and_gone_on_with),
         TE(endless_errors_are_not_listened_to),
