@@ -64,6 +64,9 @@ static sb_status tell_page(const sb_export_context *context, const sb_manifest_f
     if (found->token_unsaid && event.files > 0)
         sb_context_warn(context, "the manifest does not say whether files need the token: it goes to the payer's own "
                                  "servers, and nowhere else");
+    if (found->repeated > 0)
+        sb_context_warn(context, "the manifest lists %llu file%s once more, by type and URL: each is taken once",
+                        (unsigned long long)found->repeated, found->repeated == 1 ? "" : "s");
     if (found->types_unfit > 0)
         sb_context_warn(context, "%llu files are listed without a usable type: they are named Unknown",
                         (unsigned long long)found->types_unfit);

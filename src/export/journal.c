@@ -34,6 +34,11 @@ static const char *const migrations[] = {
     " path_hash INTEGER NOT NULL, count INTEGER NOT NULL, is_known INTEGER NOT NULL DEFAULT 0);"
     "CREATE INDEX incoming_hash ON incoming(path_hash);"
     "CREATE TABLE parts (id INTEGER PRIMARY KEY, validator TEXT NOT NULL, boot_id TEXT NOT NULL)",
+    /* Which item of a manifest it is: of kind, type and whole URL. 0: listed before this was kept. */
+    "ALTER TABLE files ADD COLUMN item_hash INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE incoming ADD COLUMN item_hash INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX files_item ON files(item_hash);"
+    "CREATE INDEX incoming_item ON incoming(item_hash)",
     NULL};
 
 #define FILE_COLUMNS                                                                                                   \
@@ -53,11 +58,14 @@ static const char *const sql[SB_SQL_COUNT] = {
     [SB_SQL_NEXT_ID] = "SELECT coalesce(max(id) + 1, 0) FROM files",
     [SB_SQL_NAME_NUMBER] = "INSERT INTO names(stem, number) VALUES(?1, 0) "
                            "ON CONFLICT(stem) DO UPDATE SET number = number + 1 RETURNING number",
-    [SB_SQL_FILE_ADD] = "INSERT INTO files(id, page, place, kind, state, type, url, path_hash, name, count) "
-                        "VALUES(?1, ?2, ?9, ?3, 0, ?4, ?5, ?6, ?7, ?8)",
-    [SB_SQL_INCOMING_ADD] = "INSERT INTO incoming(place, kind, type, url, path_hash, count) "
-                            "VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+    [SB_SQL_FILE_ADD] = "INSERT INTO files(id, page, place, kind, state, type, url, path_hash, name, count, "
+                        "item_hash) VALUES(?1, ?2, ?9, ?3, 0, ?4, ?5, ?6, ?7, ?8, ?10)",
+    [SB_SQL_INCOMING_ADD] = "INSERT INTO incoming(place, kind, type, url, path_hash, count, item_hash) "
+                            "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [SB_SQL_INCOMING_EACH] = "SELECT kind, type, url, count, place FROM incoming WHERE is_known = 0 ORDER BY place",
+    /* On this page as it came again, or on another that came before it. Of those behind it the URLs are old. */
+    [SB_SQL_IS_LISTED] = "SELECT EXISTS (SELECT 1 FROM incoming WHERE item_hash = ?1) OR EXISTS "
+                         "(SELECT 1 FROM files WHERE item_hash = ?1 AND page < ?2)",
     [SB_SQL_INCOMING_CLEAR] = "DELETE FROM incoming",
     /* known files; known paths; those of them that came again, alike; ambiguous paths that came; files in the same
      * place, alike */
@@ -70,10 +78,13 @@ static const char *const sql[SB_SQL_COUNT] = {
         " (SELECT count(*) FROM files AS f CROSS JOIN incoming AS i ON i.place = f.place WHERE f.page = ?1 AND " ALIKE
         ")",
     [SB_SQL_KNOWN_EACH] = "SELECT id, place, path_hash FROM files WHERE page = ?1 ORDER BY id",
-    [SB_SQL_TAKE_BY_PATH] = "UPDATE incoming SET is_known = 1 WHERE path_hash = ?1 RETURNING place, path_hash, url",
-    [SB_SQL_TAKE_BY_PLACE] = "UPDATE incoming SET is_known = 1 WHERE place = ?1 RETURNING place, path_hash, url",
-    [SB_SQL_REFRESH] = "UPDATE files SET place = ?2, path_hash = ?3, url = CASE WHEN state IN (0, 3) THEN ?4 ELSE url "
-                       "END WHERE id = ?1",
+    [SB_SQL_TAKE_BY_PATH] = "UPDATE incoming SET is_known = 1 WHERE path_hash = ?1 RETURNING place, path_hash, url, "
+                            "item_hash",
+    [SB_SQL_TAKE_BY_PLACE] = "UPDATE incoming SET is_known = 1 WHERE place = ?1 RETURNING place, path_hash, url, "
+                             "item_hash",
+    [SB_SQL_REFRESH] =
+        "UPDATE files SET place = ?2, path_hash = ?3, item_hash = ?5, url = CASE WHEN state IN (0, 3) THEN ?4 ELSE url "
+        "END WHERE id = ?1",
     [SB_SQL_PENDING] = "SELECT " FILE_COLUMNS " FROM files AS f INDEXED BY files_pending JOIN pages AS p USING(page) "
                        "WHERE f.state = 0 AND f.id > ?1 ORDER BY f.id LIMIT ?2",
     [SB_SQL_UNSETTLED] = "SELECT " FILE_COLUMNS " FROM files AS f INDEXED BY files_unsettled "

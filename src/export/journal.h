@@ -73,6 +73,11 @@ bool sb_file_type_is_safe(const char *type);
 sb_status sb_journal_page_begin(sb_journal *journal, uint64_t page, sb_error *err);
 sb_status sb_journal_page_item(sb_journal *journal, sb_file_kind kind, const char *type, const char *url, int64_t count,
                                sb_error *err);
+/* Is that very item (kind, type, whole URL) on the page already, or on one before? sb_journal_page_pass_over() leaves the
+ * next one out: its place stays empty, so that the page is known again when it is asked for again. */
+sb_status sb_journal_page_is_listed(sb_journal *journal, sb_file_kind kind, const char *type, const char *url,
+                                    bool *listed, sb_error *err);
+void sb_journal_page_pass_over(sb_journal *journal);
 /* A fact that holds with the page: written in its transaction. */
 sb_status sb_journal_page_fact(sb_journal *journal, const char *name, sb_str value, sb_error *err);
 sb_status sb_journal_page_end(sb_journal *journal, bool needs_token, bool any_type, const char *next_page,

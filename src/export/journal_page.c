@@ -30,6 +30,14 @@ typedef struct item {
     int64_t count, place;
 } item;
 
+static int64_t first_bytes(const unsigned char digest[SHA256_DIGEST_LENGTH])
+{
+    uint64_t hash = 0;
+    for (int i = 0; i < 8; i++)
+        hash = hash << 8 | digest[i];
+    return (int64_t)hash;
+}
+
 /* The part of a URL that names the file: without the host, which balances load, and the query, which is a signature
  * with a date. Hashed to a row's size; who lists the files gains nothing by making two look the same. */
 static int64_t path_hash(sb_str url)
@@ -43,10 +51,18 @@ static int64_t path_hash(sb_str url)
     while (stop < end && *stop != '?' && *stop != '#')
         stop++;
     (void)SHA256((const unsigned char *)p, (size_t)(stop - p), digest);
-    uint64_t hash = 0;
-    for (int i = 0; i < 8; i++)
-        hash = hash << 8 | digest[i];
-    return (int64_t)hash;
+    return first_bytes(digest);
+}
+
+/* Two items of one hash are the same: who lists the files gains nothing by making two look so. */
+static int64_t item_hash(const item *it)
+{
+    unsigned char parts[2 * SHA256_DIGEST_LENGTH + 1], digest[SHA256_DIGEST_LENGTH];
+    (void)SHA256((const unsigned char *)it->type.ptr, it->type.len, parts);
+    (void)SHA256((const unsigned char *)it->url.ptr, it->url.len, parts + SHA256_DIGEST_LENGTH);
+    parts[2 * SHA256_DIGEST_LENGTH] = (unsigned char)it->kind;
+    (void)SHA256(parts, sizeof(parts), digest);
+    return first_bytes(digest);
 }
 
 /* "ExplanationOfBenefit.000.ndjson", "deleted/Bundle.000.ndjson": the n-th of its type. */
@@ -85,6 +101,7 @@ static sb_status add_file(sb_journal *journal, const item *it, sb_error *err)
     sb_stmt_bind_cstr(stmt, 7, name);
     sb_stmt_bind_i64(stmt, 8, it->count);
     sb_stmt_bind_i64(stmt, 9, it->place);
+    sb_stmt_bind_i64(stmt, 10, item_hash(it));
     SB_TRY(sb_stmt_run(stmt, err));
     journal->page.next_id++;
     const sb_totals_item counted = {.kind = it->kind, .state = SB_FILE_PENDING, .type = it->type, .count = it->count};
@@ -105,6 +122,7 @@ static sb_status add_incoming(sb_journal *journal, const item *it, sb_error *err
     sb_stmt_bind_text(stmt, 4, it->url);
     sb_stmt_bind_i64(stmt, 5, path_hash(it->url));
     sb_stmt_bind_i64(stmt, 6, it->count);
+    sb_stmt_bind_i64(stmt, 7, item_hash(it));
     return sb_stmt_run(stmt, err);
 }
 
@@ -142,14 +160,38 @@ void sb_journal_page_abort(sb_journal *journal)
     (void)pthread_mutex_unlock(&journal->lock);
 }
 
+static item item_of(const sb_journal *journal, sb_file_kind kind, const char *type, const char *url, int64_t count)
+{
+    return (item){.kind = kind,
+                  .type = type && sb_file_type_is_safe(type) ? sb_str_from(type) : SB_STR_LIT(""),
+                  .url = sb_str_from(url),
+                  .count = count < 0 ? -1 : SB_MIN(count, COUNT_MAX),
+                  .place = (int64_t)journal->page.items};
+}
+
+sb_status sb_journal_page_is_listed(sb_journal *journal, sb_file_kind kind, const char *type, const char *url,
+                                    bool *listed, sb_error *err)
+{
+    const item it = item_of(journal, kind, type, url, -1);
+    sb_stmt *stmt;
+    int64_t found;
+    SB_TRY(sb_journal_stmt(journal, SB_SQL_IS_LISTED, &stmt, err));
+    sb_stmt_bind_i64(stmt, 1, item_hash(&it));
+    sb_stmt_bind_i64(stmt, 2, (int64_t)journal->page.page + !journal->page.known); /* a new page's are rows already */
+    SB_TRY(sb_journal_step_i64(stmt, &found, err));
+    *listed = found != 0;
+    return SB_OK;
+}
+
+void sb_journal_page_pass_over(sb_journal *journal)
+{
+    journal->page.items++;
+}
+
 sb_status sb_journal_page_item(sb_journal *journal, sb_file_kind kind, const char *type, const char *url, int64_t count,
                                sb_error *err)
 {
-    const item it = {.kind = kind,
-                     .type = type && sb_file_type_is_safe(type) ? sb_str_from(type) : SB_STR_LIT(""),
-                     .url = sb_str_from(url),
-                     .count = count < 0 ? -1 : SB_MIN(count, COUNT_MAX),
-                     .place = (int64_t)journal->page.items};
+    const item it = item_of(journal, kind, type, url, count);
     if (it.url.len == 0 || it.url.len > SB_URL_MAX || !sb_str_is_text(it.url))
         return sb_error_set(err, SB_E_SERVER, "the manifest lists a file whose URL cannot be used",
                             "item %llu of page %llu: it is empty, longer than 16 KB, or holds control characters",
@@ -195,6 +237,7 @@ static sb_status refresh_one(sb_journal *journal, int64_t id, sb_stmt *take, sb_
     sb_stmt_bind_i64(stmt, 2, sb_stmt_i64(take, 0));
     sb_stmt_bind_i64(stmt, 3, sb_stmt_i64(take, 1));
     sb_stmt_bind_text(stmt, 4, sb_stmt_str(take, 2));
+    sb_stmt_bind_i64(stmt, 5, sb_stmt_i64(take, 3));
     sb_stmt_reset(take);
     return sb_stmt_run(stmt, err);
 }

@@ -186,6 +186,13 @@ static sb_status on_item(void *impl, const char *name, const json_t *item, sb_er
     if (!text)
         return malformed(err, "it lists a file without a URL");
     SB_TRY(resolve(page, text, "a file's URL in the manifest", &url, err));
+    bool listed;
+    SB_TRY(sb_journal_page_is_listed(page->journal, kind, type, url.text, &listed, err));
+    if (listed) { /* fetched twice it would be in the data twice, and nobody would see it */
+        page->found.repeated++;
+        sb_journal_page_pass_over(page->journal);
+        return SB_OK;
+    }
     page->found.types_unfit += !type || !sb_file_type_is_safe(type);
     ++*counter_of(&page->found, kind);
     return sb_journal_page_item(page->journal, kind, type, url.text,

@@ -24,6 +24,7 @@ typedef struct sb_manifest_found {
     /* What the caller should say aloud. */
     bool urls_mended;  /* http URLs of the payer's own host were read as https                              REAL-06 */
     bool token_unsaid; /* no requiresAccessToken: it is taken for true, as the token only goes where it may */
+    uint64_t repeated; /* items that were listed before, kind, type and URL: left out */
     uint64_t types_unfit; /* items whose `type` can be no resource type */
 } sb_manifest_found;
 

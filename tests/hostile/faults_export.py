@@ -99,8 +99,8 @@ def manifest_changes(rng):
         p.files_host.origin, p.plain.origin)) for i in m["output"]], {4, 6}
     yield "URLs that refuse", lambda m, p: (m.update(requiresAccessToken=False), [i.update(
         url=f"https://127.0.0.1:{p.closed.getsockname()[1]}/{n}") for n, i in enumerate(m["output"])]), {4, 5, 6}
-    yield "the same URL twice", lambda m, p: m["output"].append(dict(m["output"][0])), {0, 4, 6}
-    yield "the same URL 50 times", lambda m, p: m["output"].extend(dict(m["output"][0]) for _ in range(50)), {0, 4, 6}
+    yield "the same URL twice", lambda m, p: m["output"].append(dict(m["output"][0])), {0}
+    yield "the same URL 50 times", lambda m, p: m["output"].extend(dict(m["output"][0]) for _ in range(50)), {0}
     for count in (99, -1, 2**62, 2**70, 0.5, "2", None, []):
         yield f"count {count!r}", lambda m, p, c=count: m["output"][0].update(count=c), {0, 4, 6}
     for member in ("output", "link", "deleted", "error"):

@@ -110,6 +110,48 @@ static void later_pages_keep_their_own_files(void **state)
     assert_fact(f, "transaction_time", "2026-01-31T10:00:00.123+01:00"); /* the first page's */
 }
 
+#define ITEM(type, name) "{\"type\":\"" type "\",\"url\":\"https://p.example/" name "\",\"count\":2}"
+#define LISTING(output)  "{" TIME ",\"output\":[" output "]}"
+
+static void assert_url(fixture *f, int64_t id, const char *url)
+{
+    SB_AUTO(sb_journal_file) file = row(f, id);
+    assert_string_equal(file.url, url);
+}
+
+static void a_file_that_is_listed_twice_is_taken_once(void **state)
+{
+    fixture *f = *state;
+    static const char *const first = LISTING(ITEM("Patient", "1") "," ITEM("Patient", "1") "," ITEM(
+        "Coverage", "1") "," ITEM("Patient", "1?x") "," ITEM("Patient", "1"));
+    static const char *const second = LISTING(ITEM("Patient", "2") "," ITEM("Patient", "1") "," ITEM("Patient", "2"));
+    for (int again = 0; again < 2; again++) { /* it is asked for again, and nothing is added */
+        sb_manifest_found one = SB_MANIFEST_FOUND_INIT, two = SB_MANIFEST_FOUND_INIT;
+        must(f, read_page(f, 0, first, 64, &one));
+        must(f, read_page(f, 1, second, 64, &two));
+        assert_true(one.output == 3 && one.repeated == 2);
+        assert_true(two.output == 1 && two.repeated == 2);
+        assert_int_equal(totals(f).files, 4);
+    }
+    assert_url(f, 0, "https://p.example/1"); /* and others are others: by type, by query */
+    assert_url(f, 2, "https://p.example/1?x");
+    assert_url(f, 3, "https://p.example/2");
+}
+
+static void a_file_that_is_listed_twice_is_still_one_when_its_url_is_another(void **state)
+{
+    fixture *f = *state;
+    sb_manifest_found found = SB_MANIFEST_FOUND_INIT;
+    static const char *const pages[] = {
+        LISTING(ITEM("Patient", "1?a") "," ITEM("Patient", "1?a")), LISTING(ITEM("Patient", "1?a")),
+        LISTING(ITEM("Patient", "1?b") "," ITEM("Patient", "1?b")), LISTING(ITEM("Patient", "1?b"))};
+    for (unsigned i = 0; i < 4; i++) {
+        must(f, read_page(f, i % 2, pages[i], 64, &found));
+        assert_int_equal(totals(f).files, 1);
+    }
+    assert_url(f, 0, "https://p.example/1?b");
+}
+
 static void the_first_transaction_time_stays_when_the_manifest_comes_again(void **state)
 {
     fixture *f = *state;
@@ -286,6 +328,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_page_is_the_same_at_every_chunk_size),
         T(later_pages_keep_their_own_files),
+        T(a_file_that_is_listed_twice_is_taken_once),
+        T(a_file_that_is_listed_twice_is_still_one_when_its_url_is_another),
         T(the_first_transaction_time_stays_when_the_manifest_comes_again),
         T(the_token_is_for_files_that_need_it),
         T(output_organized_by_something_may_hold_any_type),
