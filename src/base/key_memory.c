@@ -50,6 +50,10 @@ static void *give_again(void *memory, size_t size, const char *file, int line)
 {
     if (!memory)
         return give(size, file, line);
+    if (size == 0) {
+        take_back(memory, file, line);
+        return NULL;
+    }
     bool secure = CRYPTO_secure_allocated(memory);
     if (!secure && working == 0)
         return sb_wiped_realloc(memory, size);

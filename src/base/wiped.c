@@ -18,8 +18,12 @@ void *sb_wiped_realloc(void *memory, size_t size)
 {
     if (!memory)
         return malloc(size);
+    if (size == 0) {
+        sb_wiped_free(memory);
+        return NULL;
+    }
     size_t had = malloc_usable_size(memory);
-    if (size > 0 && size <= had && size >= had / 2)
+    if (size <= had && size >= had / 2)
         return memory;
     void *moved = malloc(size);
     if (!moved)
