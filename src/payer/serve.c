@@ -249,6 +249,7 @@ static sb_status open_all(sb_serve *s, sb_error *err)
     SB_TRY(open_data(s, err));
     SB_TRY(open_jobs(s, err));
     SB_TRY(start_serving(s, err));
+    SB_TRY(sb_serve_keeper_start(s, err));
     return sb_serve_admin_start(s, err); /* last: what is ready is ready whole */
 }
 
@@ -286,6 +287,7 @@ sb_status sb_serve_start(const sb_serve_options *options, sb_serve **out, sb_err
 
 void sb_serve_stop(sb_serve *s)
 {
+    sb_serve_keeper_stop(s);
     sb_serve_admin_ending(s);
     sb_server_free(s->server);
     s->server = NULL;

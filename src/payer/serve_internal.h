@@ -4,6 +4,7 @@
  *   serve.c              puts the parts together and takes them apart
  *   serve_generation.c   one reading of the configuration, and the service made of it
  *   serve_admin.c        the listener for who administers
+ *   serve_keeper.c       takes away what has had its time
  *   serve_reload.c       from one generation to the next
  *   serve_tokens.c       tokens that are signed, where the configuration asks for them */
 #ifndef SB_PAYER_SERVE_INTERNAL_H
@@ -46,6 +47,8 @@ typedef struct sb_serve_demo {
     void *impl;
 } sb_serve_demo;
 
+typedef struct sb_serve_keeper sb_serve_keeper;
+
 struct sb_serve {
     char *config; /* NULL: the settings are not of a file */
     bool is_demo;
@@ -77,6 +80,7 @@ struct sb_serve {
     sb_admin *admin; /* NULL, as its server: there is none */
     sb_ready *ready;
     sb_server *admin_server;
+    sb_serve_keeper *keeper;            /* NULL before the start, and at the end */
     _Atomic int64_t certificate_ends_s; /* since 1970; 0: there is none */
     bool admin_is_local;                /* it listens on a loopback address */
     unsigned admin_port;
@@ -116,6 +120,9 @@ void sb_serve_admin_stop(sb_serve *serve);
 sb_status sb_serve_admin_token(const sb_settings *settings, sb_digest *out, sb_error *err);
 /* A secret of a file, by its digest. SB_E_USAGE: it could be guessed, or others may read it. `what` is for errors. */
 sb_status sb_serve_secret_digest(const char *path, const char *what, sb_digest *out, sb_error *err);
+
+sb_status sb_serve_keeper_start(sb_serve *serve, sb_error *err);
+void sb_serve_keeper_stop(sb_serve *serve); /* again is fine */
 
 /* What key sets by URL may be fetched from. */
 sb_status sb_serve_guard(const sb_settings *settings, sb_guard **out, sb_error *err);

@@ -159,6 +159,13 @@ static sb_status forget_old(const sb_service *service, sb_error *err)
     return sb_register_remove_pending(reg, (int64_t)days * DAY_S, &count, err);
 }
 
+void sb_service_sweep(sb_service *service)
+{
+    sb_error err = SB_ERROR_INIT;
+    if (forget_old(service, &err) != SB_OK)
+        sb_log_warn("clients that waited too long for a person could not be forgotten: %s: %s", err.what, err.why);
+}
+
 /* Strangers who ask do not crowd out those whom the operator registers, nor one of them all others. */
 static sb_status check_room(const sb_service *service, sb_client_state state, int64_t network, sb_error *err)
 {

@@ -95,6 +95,8 @@ SB_DEFINE_FREEP(sb_service)
 sb_server_handler sb_service_handler(sb_service *service);
 const char *sb_service_fhir_url(const sb_service *service);
 const char *sb_service_register_url(const sb_service *service);
+/* Take away what has had its time: clients that waited too long for a person. To be called now and then; any thread. */
+void sb_service_sweep(sb_service *service);
 void sb_service_count(const sb_service *service, sb_service_counts *out);
 
 #endif

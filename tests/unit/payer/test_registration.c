@@ -255,6 +255,20 @@ static void who_waits_for_too_long_is_forgotten(void **state)
     assert_int_equal(count_waiting(f), 1);
 }
 
+static void who_waits_for_too_long_is_forgotten_though_nobody_else_registers(void **state)
+{
+    fixture *f = *state;
+    use_mode(f, SB_REGISTRATION_PENDING);
+    assert_int_equal(register_slowly(f, "192.0.2.7"), 201);
+    fake_advance_s(&f->clock, 14 * 86400 - 61);
+    sb_service_sweep(f->service);
+    assert_int_equal(count_waiting(f), 1);
+    use_mode(f, SB_REGISTRATION_OFF); /* they wait all the same */
+    fake_advance_s(&f->clock, 61);
+    sb_service_sweep(f->service);
+    assert_int_equal(count_waiting(f), 0);
+}
+
 static void nobody_gets_more_than_is_configured(void **state)
 {
     fixture *f = *state;
@@ -585,6 +599,7 @@ int main(void)
         WITH_WEB(one_address_registers_so_often_and_no_more),
         WITH_WEB(one_network_does_not_keep_all_others_from_registering),
         WITH_WEB(who_waits_for_too_long_is_forgotten),
+        WITH_WEB(who_waits_for_too_long_is_forgotten_though_nobody_else_registers),
         WITH_WEB(nobody_gets_more_than_is_configured),
         WITH_WEB(keys_at_a_url_are_looked_at_on_the_spot),
         WITH_WEB(for_a_stranger_nothing_is_fetched),
