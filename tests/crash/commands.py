@@ -43,7 +43,27 @@ class Cancel:
         need(trial.run("resume") == 2 and "cancelled" in trial.last.stderr, "it can be resumed")
 
 
-ALL = [NewKey(), Cancel()]
+class Token:
+    """What runs share of a token is for convenience: whatever becomes of it, the next run gets one that the payer gave."""
+    name = "token"
+
+    def set_up(self, trial):
+        pass
+
+    def run(self, trial, **strike):
+        return trial.program_run(["token", trial.payer.fhir_url, "--client-id", "client-1", "--key", trial.key], **strike)
+
+    def judge(self, trial, _may_be_there):
+        for _ in range(2):  # as it is found, and as it was left
+            need(self.run(trial) == 0, f"exit {trial.last.returncode} when it is given again")
+            need(trial.last.stdout.strip() in trial.payer.secrets(), "it printed a token that the payer never gave")
+        files = [path for folder in ("state", "run") for path in (trial.dir / folder).rglob("*") if path.is_file()]
+        left = [path.name for path in files if path.name.endswith(".tmp")]
+        need(not left, f"left over: {left}")
+        need(all(path.stat().st_mode & 0o777 == 0o600 for path in files), "others may read what is kept of it")
+
+
+ALL = [NewKey(), Cancel(), Token()]
 
 
 def count(trial, command):
@@ -60,8 +80,9 @@ def strike(trial, command, at, how):
     if how in CAUSES:  # it may bear it
         need(code in (0, 1), f"exit {code}")
         need(code == 0 or any(cause in trial.last.stderr for cause in CAUSES[how]), "the message does not name the cause")
+        reached = trial.board.struck
         command.judge(trial, code == 0)
-        return "struck" if code else "tolerated" if trial.board.struck else "not reached"
+        return "struck" if code else "tolerated" if reached else "not reached"
     need(killed or code == 0, f"exit {code}")
     trial.boots += how in boards.CUTS
     if killed:

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 import urllib.parse
+import zlib
 from pathlib import Path
 
 import board as boards
@@ -209,8 +210,6 @@ class Day:
     def export_all(self):
         self.export("*")
         # a copy is made beside, and is served from then on
-        for url in self.files:
-            self.fetch_packed(url)
         folder = self.running.machine.dir / "exports/gzip"
         wait_until(lambda: len(list(folder.glob("*.gz"))) == 1 or self.running.machine.board.struck, "a compressed copy", DEADLINE_S)
         for url in self.files:
@@ -280,13 +279,18 @@ class Day:
         for name in self.house.claims:
             need(sorted(lines[name]) == self.house.wanted(self.known.jobs[job], name), f"{job}: {name} is not what it should be")
         need(not manifest["error"] and not manifest["deleted"], "there is more in it")
+        for url in self.files if self.known.jobs[job] == "*" else ():
+            self.fetch_packed(url)
         return True
 
     def fetch(self, url, **headers):
         status, names, body = self.running.ask("GET", url, self.token, Accept="application/fhir+ndjson", **headers)
         need(status == 200, f"{url} is answered {status} {body}")
         self.known.tell("export.file", url.split("/")[-2], durable=False)
-        return gzip.decompress(body) if names["Content-Encoding"] == "gzip" else body
+        try:
+            return gzip.decompress(body) if names["Content-Encoding"] == "gzip" else body
+        except (EOFError, OSError, zlib.error) as broken:
+            raise Fault(f"{url} compressed is not whole: {broken!r}") from broken
 
     def fetch_packed(self, url):
         name = url.rsplit("/", 1)[1].split(".")[0]
