@@ -187,6 +187,7 @@ def test_who_waited_in_a_database_of_before_still_has_to_be_looked_at(t):
             db.execute(f"ALTER TABLE clients DROP COLUMN {column}")
         for table in ("clients", "tokens"):
             db.execute(f"ALTER TABLE {table} DROP COLUMN epoch")
+        db.execute("ALTER TABLE deleted_resources DROP COLUMN others")
         db.execute("UPDATE clients SET state = 'active' WHERE id = ?", (was_in.client_id,))
         db.execute("PRAGMA user_version = 1")
     serve.start()

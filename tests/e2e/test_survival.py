@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """An export that is killed, stopped or refused for a while goes on where it was: same bytes, nothing fetched twice."""
+import contextlib
 import signal
+import sqlite3
 
 import data
 from context import wait_until
@@ -73,6 +75,30 @@ def test_killed_in_the_middle_of_the_downloads_it_fetches_only_what_is_missing(t
     resume_and_compare(t, payer)
     again = fetched(payer)[before:]
     assert len(again) == len(set(again)) == 22 - len(done_before), f"fetched after the kill: {again}"
+
+
+def as_the_first_version_made_it(journal):
+    with contextlib.closing(sqlite3.connect(journal)) as db, db:
+        for table, index in (("files", "files_item"), ("incoming", "incoming_item")):
+            db.execute(f"DROP INDEX {index}")
+            db.execute(f"ALTER TABLE {table} DROP COLUMN item_hash")
+        db.execute("PRAGMA user_version = 1")
+
+
+def test_what_an_older_version_began_is_gone_on_with_and_what_it_ended_is_verified(t):
+    payer = t.payer(data.files(claim_files=20))
+    holds = [payer.hold("GET", rf"/files/1/0/output/{n}") for n in range(9, 22)]
+    process = t.start_export(payer, "--connections", "4")
+    wait_until(lambda: len(in_place(t)) >= 9, "nine files in their place")
+    process.kill()
+    for hold in holds:
+        hold.open()
+    journal = t.dir / "out/.smartbulk/journal.db"
+    as_the_first_version_made_it(journal)
+    resume_and_compare(t, payer)
+    as_the_first_version_made_it(journal)
+    t.run("verify", t.dir / "out")
+    t.run("status", t.dir / "out")
 
 
 def test_killed_in_the_middle_of_a_file_it_leaves_no_half_file_in_place(t):
