@@ -86,6 +86,10 @@ def test_three_processes_on_one_postgresql_are_one(t):
             finally:
                 partner.token_url = kept
 
+        # a client let in at one is soon known at all
+        for i in (1, 2):
+            wait_until(lambda i=i: ask_token(i, partner.assertion()).status == 200, "the client to be known everywhere")
+
         # a jti used at one is a replay at the others
         assertion = partner.assertion()
         assert ask_token(0, assertion).status == 200

@@ -101,6 +101,8 @@ def test_three_processes_sign_by_one_key_and_a_revoked_token_ends_at_all(t):
         def allowed(i, token):
             return partner.ask("GET", addresses[i] + "/authorize-request/fhir/Patient/p1", token).status
 
+        for i in (1, 2):
+            wait_until(lambda i=i: ask_token(i, partner.assertion()).status == 200, "the client to be known everywhere")
         assertion = partner.assertion()
         token = ask_token(0, assertion).json()["access_token"]
         assert [ask_token(i, assertion).status for i in (0, 1, 2)] == [401] * 3

@@ -202,7 +202,7 @@ static sb_status refresh(register_db *r, sb_error *err)
 {
     int64_t now = r->clock->monotonic_ns(r->clock->impl), version = 0;
     SB_AUTO(sb_lease) lease = SB_LEASE_INIT;
-    if (r->version >= 0 && r->asked_ns != INT64_MIN && now - r->asked_ns < SB_CLIENT_DB_STALE_S * SB_NS_PER_S)
+    if (r->version >= 0 && r->asked_ns != INT64_MIN && now - r->asked_ns < SB_CLIENT_DB_STALE_MS * SB_NS_PER_MS)
         return SB_OK;
     SB_TRY(sb_lease_take(&lease, r->pool, err));
     SB_TRY(read_version(lease.db, &version, err));

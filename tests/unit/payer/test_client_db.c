@@ -117,7 +117,7 @@ static void a_client_that_did_not_change_is_not_read_again(database *d)
     add(&here, "third", SB_CLIENT_ACTIVE, false);
     SB_AUTOPTR(sb_client) suspended = make("other", SB_CLIENT_SUSPENDED, false);
     assert_int_equal(sb_clients_replace(here.clients, suspended, NULL), SB_OK);
-    fake_advance_s(&there.clock, SB_CLIENT_DB_STALE_S);
+    fake_advance_ns(&there.clock, SB_CLIENT_DB_STALE_MS * SB_NS_PER_MS);
     SB_AUTOPTR(sb_client) third = find(&there, "third");
     SB_AUTOPTR(sb_client) acme_again = find(&there, "acme");
     SB_AUTOPTR(sb_client) other_again = find(&there, "other");
@@ -152,12 +152,12 @@ static void a_change_is_seen_at_once_here_and_soon_elsewhere(database *d)
     assert_int_equal(sb_clients_replace(here.clients, suspended, NULL), SB_OK);
     SB_AUTOPTR(sb_client) seen_here = find(&here, "acme");
     assert_int_equal(seen_here->state, SB_CLIENT_SUSPENDED);
-    fake_advance_s(&there.clock, SB_CLIENT_DB_STALE_S);
+    fake_advance_ns(&there.clock, SB_CLIENT_DB_STALE_MS * SB_NS_PER_MS);
     SB_AUTOPTR(sb_client) seen_there = find(&there, "acme");
     assert_int_equal(seen_there->state, SB_CLIENT_SUSPENDED);
     assert_int_equal(sb_clients_remove(here.clients, SB_STR_LIT("acme"), NULL), SB_OK);
     assert_null(find(&here, "acme"));
-    fake_advance_s(&there.clock, SB_CLIENT_DB_STALE_S);
+    fake_advance_ns(&there.clock, SB_CLIENT_DB_STALE_MS * SB_NS_PER_MS);
     assert_null(find(&there, "acme"));
     assert_int_equal(sb_clients_remove(here.clients, SB_STR_LIT("acme"), &d->err), SB_E_NOT_FOUND);
     assert_int_equal(sb_clients_replace(here.clients, suspended, &d->err), SB_E_NOT_FOUND);
