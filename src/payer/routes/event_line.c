@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "fhir/instant.h"
 #include "fhir/safe_line.h"
+#include "payer/data/fhir_types.h"
 #include "payer/export/export_job.h"
 
 #define PATH_MAX_SHOWN 512 /* our own longest has some 150 */
@@ -27,19 +28,38 @@ static bool is_word(sb_str segment)
     return i == segment.len && i <= WORD_MAX;
 }
 
-/* What may be shown. Behind a resource's type stands whom it is about; and anywhere, what a client put there by mistake:
- * its token. */
+/* Behind which names of ours may stand: routes, operations, rosters. Behind any other, as a resource's type, stands whom
+ * it is about. */
+static bool is_ours(sb_str segment)
+{
+    static const char *const ours[] = {"",       "fhir",  ".well-known", "authorize-request", "Group",
+                                       "portal", "admin", "client",      "clients",           "exports"};
+    for (size_t i = 0; i < SB_ARRAY_LEN(ours); i++) {
+        if (sb_str_eq(segment, sb_str_from(ours[i])))
+            return true;
+    }
+    return false;
+}
+
+/* "ExplanationOfBenefit.000.ndjson" */
+static bool is_file_name(sb_str segment)
+{
+    const char *dot = memchr(segment.ptr, '.', segment.len);
+    return dot && is_word((sb_str){segment.ptr, (size_t)(dot - segment.ptr)}) && segment.len <= SB_JOB_FILE_NAME_MAX &&
+           sb_str_ends_with(segment, SB_STR_LIT(".ndjson"));
+}
+
+/* What may be shown: by where it stands, for an id can look like anything, and a client's token, put there by mistake, may
+ * stand anywhere. */
 static bool is_harmless(sb_str segment, sb_str before)
 {
-    bool is_type = before.len > 0 && before.ptr[0] >= 'A' && before.ptr[0] <= 'Z';
-    if (sb_jobs_is_id(segment))
+    if (sb_fhir_type_known(segment))
         return true;
-    if (memchr(before.ptr ? before.ptr : "", '%', before.len)) /* who escapes it hides what it is */
-        return false;
-    if (is_type && !sb_str_eq(before, SB_STR_LIT("Group")) && !sb_str_starts_with(segment, SB_STR_LIT("$")))
-        return false;
-    return is_word(segment) ||
-           (sb_str_ends_with(segment, SB_STR_LIT(".ndjson")) && segment.len <= SB_JOB_FILE_NAME_MAX);
+    if (segment.len > 0 && (segment.ptr[0] == '$' || segment.ptr[0] == '_'))
+        return is_word(segment);
+    if (sb_str_eq(before, SB_STR_LIT("jobs")))
+        return sb_jobs_is_id(segment);
+    return sb_jobs_is_id(before) ? is_file_name(segment) : is_ours(before) && is_word(segment);
 }
 
 static void show_path(sb_str path, char *out, size_t size)
@@ -49,9 +69,9 @@ static void show_path(sb_str path, char *out, size_t size)
     for (bool first = true; sb_str_split(&path, '/', &segment); first = false) {
         if (!first && !sb_safe_line_add(out, size, &len, SB_STR_LIT("/")))
             return;
-        if (!sb_safe_line_add(out, size, &len, is_harmless(segment, before) ? segment : SB_STR_LIT("…")))
+        before = is_harmless(segment, before) ? segment : SB_STR_LIT("…");
+        if (!sb_safe_line_add(out, size, &len, before))
             return;
-        before = segment;
     }
 }
 

@@ -47,6 +47,10 @@ static void whom_it_is_about_is_not(void **state)
     expect_shown("/fhir/Patient/member/$everything", "/fhir/Patient/…/$everything");
     expect_shown("/r4/Coverage/c1/_history/1", "/…/Coverage/…/_history/…");
     expect_shown("/member-7", "/…");
+    expect_shown("/fhir/Patient/" JOB, "/fhir/Patient/…"); /* an id may be a hash */
+    expect_shown("/fhir/Coverage/Patient.000.ndjson", "/fhir/Coverage/…");
+    expect_shown("/fhir/patient/smith", "/fhir/patient/…");
+    expect_shown("/fhir/Patient/" JOB "/smith.ndjson/jones", "/fhir/Patient/…/…/…");
     expect_shown("/fhir/%50atient/smith", "/fhir/…/…");
 }
 
@@ -54,6 +58,9 @@ static void a_token_at_the_wrong_place_is_not(void **state)
 {
     (void)state;
     expect_shown("/" TOKEN, "/…");
+    expect_shown("/" TOKEN ".ndjson", "/…");
+    expect_shown("/fhir/jobs/" JOB "/" TOKEN ".ndjson", "/fhir/jobs/" JOB "/…");
+    expect_shown("/fhir/$" TOKEN, "/fhir/…");
     expect_shown("/fhir/jobs/" TOKEN, "/fhir/jobs/…");
     expect_shown("/fhir/jobs/" JOB "/" TOKEN, "/fhir/jobs/" JOB "/…");
     expect_shown("/fhir/Group/abcdefghijklmnopqrstuvwxyzabcdefghijklmnopq", "/fhir/Group/…");
