@@ -9,12 +9,16 @@
 
 sb_status sb_settings_database_file(const sb_settings *settings, sb_buf *out, sb_error *err)
 {
+    SB_AUTOFREE where = NULL;
+    bool verify;
     SB_TRY(sb_settings_secret(settings->database_file, out, err));
-    if (sb_postgres_is_uri(sb_buf_cstr(out)))
+    if (sb_postgres_is_uri(sb_buf_cstr(out)) && sb_postgres_uri(sb_buf_cstr(out), &where, &verify) != SB_E_USAGE)
         return SB_OK;
     return sb_error_set(
-        err, SB_E_USAGE, "a file of the configuration cannot be used", "%s: it does not hold a URI of PostgreSQL",
-        "write postgresql://USER:PASSWORD@HOST/DATABASE into it; a file of SQLite's is named by `database`",
+        err, SB_E_USAGE, "a file of the configuration cannot be used",
+        "%s: it does not hold a URI of PostgreSQL, or libpq does not understand it",
+        "write postgresql://USER:PASSWORD@HOST/DATABASE into it; in a password / is %2F, ? is %3F, @ is "
+        "%40; a file of SQLite's is named by `database`",
         settings->database_file);
 }
 

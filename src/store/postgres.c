@@ -472,7 +472,8 @@ sb_status sb_postgres_open(const sb_db_options *options, sb_db **out, sb_error *
     db->what = options->what ? options->what : "a database";
     if (sb_postgres_uri(options->path, &db->where, &verify) != SB_OK)
         return sb_db_fail(db, SB_E_USAGE, "opened", "the address is not one that libpq understands",
-                          "write postgresql://USER@HOST:PORT/DATABASE", err);
+                          "write postgresql://USER@HOST:PORT/DATABASE; in a password / is %2F, ? is %3F, @ is %40",
+                          err);
     /* those before the URI give way to it, those after do not */
     const char *names[] = {
         "connect_timeout",  "application_name", "tcp_user_timeout", "keepalives_idle",         "keepalives_interval",

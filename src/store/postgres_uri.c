@@ -63,12 +63,47 @@ static void read_target(const PQconninfoOption *options, target *out)
     out->sslmode |= environment("PGSSLMODE")[0] != '\0';
 }
 
-sb_status sb_postgres_uri(const char *uri, char **where, bool *verify)
+/* One port, or a list of them. */
+static bool are_ports(sb_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] != ',' && (text.ptr[i] < '0' || text.ptr[i] > '9'))
+            return false;
+    }
+    return true;
+}
+
+/* Is it cut at a wrong place? A password's '/', '?' or '@' that is not escaped ends what stands before it: libpq takes the
+ * password's pieces for a port, a host and a database, and names them in its messages. */
+static bool is_torn(const PQconninfoOption *options)
+{
+    for (; options->keyword; options++) {
+        sb_str text = sb_str_from(options->val ? options->val : "");
+        bool names = strcmp(options->keyword, "host") == 0 || strcmp(options->keyword, "dbname") == 0;
+        if (names && text.len > 1 && memchr(text.ptr + 1, '@', text.len - 1)) /* a first one: an abstract socket */
+            return true;
+        if (strcmp(options->keyword, "port") == 0 && !are_ports(text))
+            return true;
+    }
+    return false;
+}
+
+/* NULL: libpq does not understand it, or not as it is meant. What libpq says of it repeats it, password and all. */
+static PQconninfoOption *parse(const char *uri)
 {
     char *problem = NULL;
-    target t = {.host = "local socket", .dbname = "?"};
     PQconninfoOption *options = PQconninfoParse(uri, &problem);
-    PQfreemem(problem); /* it repeats the URI, password and all */
+    PQfreemem(problem);
+    if (!options || !is_torn(options))
+        return options;
+    PQconninfoFree(options);
+    return NULL;
+}
+
+sb_status sb_postgres_uri(const char *uri, char **where, bool *verify)
+{
+    target t = {.host = "local socket", .dbname = "?"};
+    PQconninfoOption *options = parse(uri);
     if (!options)
         return SB_E_USAGE;
     read_target(options, &t);
@@ -84,23 +119,18 @@ bool sb_postgres_is_uri(const char *text)
     return sb_str_starts_with(uri, SB_STR_LIT("postgresql://")) || sb_str_starts_with(uri, SB_STR_LIT("postgres://"));
 }
 
-/* user:password@host, whatever libpq makes of the rest. */
-static bool names_one(const char *uri)
+/* user:password@host, wherever it ends. */
+static bool looks_like_one(const char *uri)
 {
     const char *authority = strstr(uri, "://");
-    if (!authority)
-        return strstr(uri, "password=") != NULL;
-    sb_str text = {authority + 3, strcspn(authority + 3, "/")};
-    const char *at = memchr(text.ptr, '@', text.len);
-    return (at && memchr(text.ptr, ':', (size_t)(at - text.ptr))) || strstr(uri, "password=");
+    const char *at = authority ? strrchr(authority + 3, '@') : NULL;
+    return (at && memchr(authority + 3, ':', (size_t)(at - authority - 3))) || strstr(uri, "password=");
 }
 
 bool sb_postgres_uri_has_password(const char *uri)
 {
-    char *problem = NULL;
-    PQconninfoOption *options = PQconninfoParse(uri, &problem);
-    bool found = names_one(uri);
-    PQfreemem(problem);
+    PQconninfoOption *options = parse(uri);
+    bool found = !options && looks_like_one(uri);
     for (const PQconninfoOption *o = options; o && o->keyword; o++)
         found |= o->val && o->val[0] && (strcmp(o->keyword, "password") == 0 || strcmp(o->keyword, "sslpassword") == 0);
     PQconninfoFree(options);

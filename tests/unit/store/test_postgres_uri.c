@@ -66,6 +66,12 @@ static void what_is_said_of_it_has_no_password(void **state)
     assert_int_equal(sb_postgres_uri("postgresql://sb:hunter2@db.example/payer", &where, &verify), SB_OK);
     assert_string_equal(where, "PostgreSQL db.example/payer");
     assert_int_equal(sb_postgres_uri("postgresql://sb:hunter2@db.example:port/%zz", &none, &verify), SB_E_USAGE);
+    /* what is not escaped in a password: libpq would go to the host "sb" or "ter2@db.example", and say so */
+    static const char *const torn[] = {
+        "postgresql://sb:hun/ter2@db.example/payer", "postgresql://sb:12/34@db.example/payer",
+        "postgresql://sb:hun@ter2@db.example/payer", "postgresql://sb:hun/ter2?sslmode=require@db.example/payer"};
+    for (size_t i = 0; i < SB_ARRAY_LEN(torn); i++)
+        assert_int_equal(sb_postgres_uri(torn[i], &none, &verify), SB_E_USAGE);
     assert_null(none);
 }
 
@@ -75,6 +81,10 @@ static void a_password_is_found_however_it_is_written(void **state)
     static const char *const with[] = {"postgresql://sb:hunter2@db.example/payer",
                                        "postgres://sb:hunter2@db1,db2:5433/payer",
                                        "postgresql://sb:hun?ter2@db.example/payer",
+                                       "postgresql://sb:hun/ter2@db.example/payer",
+                                       "postgresql://sb:12/34@db.example/payer",
+                                       "postgresql://sb:hun@ter2@db.example/payer",
+                                       "postgresql://sb:hun/ter2?sslmode=require@db.example/payer",
                                        "postgresql://db.example/payer?password=hunter2",
                                        "postgresql://db.example/payer?p%61ssword=hunter2",
                                        "postgresql://db.example/payer?sslpassword=hunter2",
@@ -84,6 +94,8 @@ static void a_password_is_found_however_it_is_written(void **state)
     static const char *const without[] = {"postgresql://sb@db.example:5432/payer",
                                           "postgresql://sb@[::1]:5432/payer?sslmode=verify-full",
                                           "postgresql:///payer?passfile=/etc/pass",
+                                          "postgresql://db.example:5432/payer?user=sb@server",
+                                          "postgresql://db1:5432,db2/payer",
                                           "payer.db",
                                           "/var/lib/a@b:c/passwords.db",
                                           ""};
