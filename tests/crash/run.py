@@ -26,6 +26,7 @@ from pathlib import Path
 
 import board as boards
 import commands
+import plans
 import scenarios
 from plans import KIND_OF, evenly
 from trial import DAY_S, Fault, Trial, Undisturbed, go_through
@@ -101,6 +102,7 @@ def strike(task):
 
 
 # How many of each kind a short run has; it kills at every point all the same.
+KILLS_MIN = 500  # a run of everything has
 SIZES = {"kill": 60, "kill again": 30, "power cut": 60, "disk full": 60, "sync fails": 40, "clock": 64}
 
 
@@ -155,7 +157,7 @@ def run(args, folder):
     subprocess.run([args.program, "key", "new", "-o", key], check=True, capture_output=True)
     given = (Path(args.program).resolve(), Path(args.fault).resolve(), key, folder)
     chosen = [n for n, s in enumerate(scenarios.ALL) if args.only in s.name]
-    counts, failures = collections.Counter(), []
+    counts, planned, failures = collections.Counter(), collections.Counter(), []
     with multiprocessing.Pool(args.jobs, begin_worker, given) as pool:
         traces = dict(zip(chosen, pool.map(count_points, chosen, 1)))
         for n in chosen:
@@ -167,6 +169,7 @@ def run(args, folder):
         done = itertools.chain(pool.imap_unordered(strike, list(plan_all(traces, args)), 1),
                                pool.imap_unordered(strike_command, list(plan_commands(other_traces, args)), 1))
         for kind, what, problem in done:
+            planned[kind] += 1
             counts[kind] += what != "not reached"
             counts[what] += 1
             if problem:
@@ -179,9 +182,7 @@ def run(args, folder):
           f"power cuts {counts['power cut']}, full disks {counts['disk full']}, failed syncs {counts['sync fails']}, "
           f"clocks set {counts['clock']}; second kick-offs (the first's answer was not on disk yet) "
           f"{counts['second kick-off']}; losses {len(failures)}")
-    total = counts["not reached"] + counts["struck"] + counts["tolerated"] + counts["second kick-off"]
-    print(f"{total} passed, {len(failures)} failed")
-    return 1 if failures or not total else 0
+    return plans.close(planned, counts, failures, KILLS_MIN if args.only + args.kind == "" and not args.at else 0)
 
 
 def main():
