@@ -15,7 +15,7 @@ void sb_key_memory_init(void);
 /* For the rest of the block, if `is_private`: what OpenSSL asks for in this thread is of the secure heap while that has
  * room, else of the ordinary one; without sb_key_memory_init() it is of the ordinary one. */
 #define SB_KEY_WORK(is_private)                                                                                        \
-    __attribute__((cleanup(sb_key_work_cleanup))) const bool is_key_work = sb_key_work_begin(is_private)
+    __attribute__((cleanup(sb_key_work_cleanup), unused)) const bool is_key_work = sb_key_work_begin(is_private)
 
 bool sb_key_work_begin(bool is_private); /* as it was given */
 void sb_key_work_cleanup(const bool *is_private);
