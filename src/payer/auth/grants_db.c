@@ -128,13 +128,18 @@ static sb_status forget_ended(store *s, sb_db *db, size_t adding, sb_error *err)
 static sb_status use_assertion(sb_db *db, const item *it, bool *fresh, sb_error *err)
 {
     sb_stmt *stmt = NULL;
-    SB_TRY(sb_db_cached(db, "INSERT INTO used_assertions VALUES (?1, ?2) ON CONFLICT (digest) DO NOTHING", &stmt, err));
+    SB_TRY(sb_db_cached(
+        db, "INSERT INTO used_assertions (digest, expires_s) VALUES (?1, ?2) ON CONFLICT (digest) DO NOTHING", &stmt,
+        err));
     sb_stmt_bind_blob(stmt, 1, bytes_of(&it->issue->used));
     sb_stmt_bind_i64(stmt, 2, it->issue->dead_s);
     SB_TRY(sb_stmt_run(stmt, err));
     *fresh = sb_db_changes(db) > 0;
     return SB_OK;
 }
+
+/* By name: the table may have columns that a later version added, while that is being put in process by process. */
+#define INSERT_TOKEN "INSERT INTO tokens (digest, client_id, scope, issued_s, expires_s, revoked, epoch) "
 
 static void bind_token(sb_stmt *stmt, int from, const item *it)
 {
@@ -149,7 +154,7 @@ static void bind_token(sb_stmt *stmt, int from, const item *it)
 static sb_status keep_token(sb_db *db, const item *it, sb_error *err)
 {
     sb_stmt *stmt = NULL;
-    SB_TRY(sb_db_cached(db, "INSERT INTO tokens VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)", &stmt, err));
+    SB_TRY(sb_db_cached(db, INSERT_TOKEN "VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)", &stmt, err));
     bind_token(stmt, 1, it);
     return sb_stmt_run(stmt, err);
 }
@@ -159,8 +164,9 @@ static sb_status use_and_keep(sb_db *db, const item *it, bool *fresh, sb_error *
 {
     sb_stmt *stmt = NULL;
     SB_TRY(sb_db_cached(db,
-                        "WITH used AS (INSERT INTO used_assertions VALUES (?1, ?2) ON CONFLICT (digest) DO NOTHING"
-                        " RETURNING 1) INSERT INTO tokens SELECT ?3, ?4, ?5, ?6, ?7, 0, ?8 FROM used",
+                        "WITH used AS (INSERT INTO used_assertions (digest, expires_s) VALUES (?1, ?2)"
+                        " ON CONFLICT (digest) DO NOTHING RETURNING 1) " INSERT_TOKEN
+                        "SELECT ?3, ?4, ?5, ?6, ?7, 0, ?8 FROM used",
                         &stmt, err));
     sb_stmt_bind_blob(stmt, 1, bytes_of(&it->issue->used));
     sb_stmt_bind_i64(stmt, 2, it->issue->dead_s);
@@ -300,7 +306,8 @@ static sb_status look_up(store *s, const sb_digest *token, sb_grant **out, sb_er
         return SB_OK;
     SB_TRY(sb_scopes_parse(row.scope, &scopes, err));
     SB_TRY(sb_grant_new(client, &scopes, row.issued_s, row.expires_s, out, err));
-    (*out)->epoch = row.epoch;
+    /* 0: by a process that is not of this version yet */
+    (*out)->epoch = row.epoch ? row.epoch : sb_client_first_epoch(client->created_s);
     return SB_OK;
 }
 

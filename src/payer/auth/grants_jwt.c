@@ -231,8 +231,10 @@ static sb_status write_revocation(const signer *s, const reading *read, sb_error
     SB_AUTO(sb_lease) lease = SB_LEASE_INIT;
     sb_stmt *stmt = NULL;
     SB_TRY(sb_lease_take(&lease, s->o.pool, err));
-    SB_TRY(sb_db_cached(
-        lease.db, "INSERT INTO tokens VALUES (?1, ?2, '', ?3, ?4, 1, 0) ON CONFLICT (digest) DO NOTHING", &stmt, err));
+    SB_TRY(sb_db_cached(lease.db,
+                        "INSERT INTO tokens (digest, client_id, scope, issued_s, expires_s, revoked)"
+                        " VALUES (?1, ?2, '', ?3, ?4, 1) ON CONFLICT (digest) DO NOTHING",
+                        &stmt, err));
     sb_stmt_bind_blob(stmt, 1, bytes_of(&read->id));
     sb_stmt_bind_cstr(stmt, 2, read->grant->client->id);
     sb_stmt_bind_i64(stmt, 3, read->grant->issued_s);

@@ -56,7 +56,7 @@ static sb_client *make(sb_client_state state)
 {
     sb_client *client = NULL;
     sb_client_spec spec = {
-        .id = "acme", .scope = "system/*.rs", .jwks_url = "https://acme.example/jwks", .state = state};
+        .id = "acme", .scope = "system/*.rs", .jwks_url = "https://acme.example/jwks", .state = state, .created_s = 1};
     assert_int_equal(sb_client_new(&spec, &client, NULL), SB_OK);
     return client;
 }
@@ -269,6 +269,28 @@ static void turn(process *p, sb_client_state state)
     assert_int_equal(sb_clients_replace_if(p->clients, before, after, NULL), SB_OK);
 }
 
+/* Processes of two versions, while the new one is put in: as the first version's program wrote them. */
+static void a_token_of_a_process_of_before_is_good_until_a_suspension(database *d)
+{
+    process p;
+    char token[TOKEN_SIZE];
+    begin(&p, d);
+    add_client(&p);
+    SB_AUTOPTR(sb_client) is = NULL;
+    assert_int_equal(sb_clients_find(p.clients, SB_STR_LIT("acme"), &is, NULL), SB_OK);
+    assert_int_equal(ask_for(&p, is, "1", fake_wall_s(&p.clock) + 200, token), SB_ISSUE_DONE);
+    {
+        SB_AUTO(sb_lease) lease = SB_LEASE_INIT;
+        assert_int_equal(sb_lease_take(&lease, p.pool, NULL), SB_OK);
+        assert_int_equal(sb_db_exec(lease.db, "UPDATE tokens SET epoch = 0", NULL), SB_OK);
+    }
+    assert_true(good_at(&p, token));
+    turn(&p, SB_CLIENT_SUSPENDED);
+    turn(&p, SB_CLIENT_ACTIVE);
+    assert_false(good_at(&p, token));
+    end(&p);
+}
+
 static void tokens_from_before_a_suspension_are_dead_for_good(database *d)
 {
     process here, there;
@@ -315,7 +337,7 @@ static void tokens_of_a_removed_client_are_not_those_of_one_with_its_id(database
                            .scope = "system/*.rs",
                            .jwks_url = "https://acme.example/jwks",
                            .state = SB_CLIENT_ACTIVE,
-                           .created_s = 1};
+                           .created_s = 2};
     assert_int_equal(sb_client_new(&spec, &next, NULL), SB_OK);
     assert_int_equal(sb_clients_add(p.clients, next, NULL), SB_OK);
     assert_false(good_at(&p, before) || good_at(&p, late));
@@ -468,6 +490,7 @@ ON_BOTH(all_of_a_crowd_with_good_assertions_get_tokens)
 ON_BOTH(a_token_ends_with_its_time)
 ON_BOTH(a_revoked_token_is_dead_at_once_here_and_soon_elsewhere)
 ON_BOTH(a_suspended_client_has_no_token)
+ON_BOTH(a_token_of_a_process_of_before_is_good_until_a_suspension)
 ON_BOTH(tokens_from_before_a_suspension_are_dead_for_good)
 ON_BOTH(tokens_of_a_removed_client_are_not_those_of_one_with_its_id)
 ON_BOTH(a_full_store_refuses_and_forgets_nothing_that_lives)
@@ -486,6 +509,7 @@ int main(void)
         BOTH(a_token_ends_with_its_time),
         BOTH(a_revoked_token_is_dead_at_once_here_and_soon_elsewhere),
         BOTH(a_suspended_client_has_no_token),
+        BOTH(a_token_of_a_process_of_before_is_good_until_a_suspension),
         BOTH(tokens_from_before_a_suspension_are_dead_for_good),
         BOTH(tokens_of_a_removed_client_are_not_those_of_one_with_its_id),
         BOTH(a_full_store_refuses_and_forgets_nothing_that_lives),
