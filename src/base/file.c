@@ -294,10 +294,14 @@ sb_status sb_dir_make(const char *path, mode_t mode, sb_error *err)
     return SB_OK;
 }
 
-/* Also by a descriptor that opens nothing (O_PATH), which fchmod does not take. */
+/* Also by a descriptor that opens nothing (O_PATH), which fchmod does not take: for that alone /proc is needed. */
 static int change_mode(int fd, mode_t mode)
 {
     char itself[64];
+    if (fchmod(fd, mode) == 0)
+        return 0;
+    if (errno != EBADF)
+        return -1;
     (void)snprintf(itself, sizeof(itself), "/proc/self/fd/%d", fd);
     return chmod(itself, mode);
 }
