@@ -119,18 +119,24 @@ bool sb_postgres_is_uri(const char *text)
     return sb_str_starts_with(uri, SB_STR_LIT("postgresql://")) || sb_str_starts_with(uri, SB_STR_LIT("postgres://"));
 }
 
-/* user:password@host, wherever it ends. */
-static bool looks_like_one(const char *uri)
+/* user:password@host. Where libpq understands it the authority alone is looked at: a "?password=" behind it may take the
+ * place of the one that stands there. Else it may end anywhere. */
+static bool names_one(const char *uri, bool understood)
 {
     const char *authority = strstr(uri, "://");
-    const char *at = authority ? strrchr(authority + 3, '@') : NULL;
-    return (at && memchr(authority + 3, ':', (size_t)(at - authority - 3))) || strstr(uri, "password=");
+    if (!authority)
+        return strstr(uri, "password=") != NULL;
+    sb_str text = sb_str_from(authority + 3);
+    if (understood)
+        text.len = strcspn(text.ptr, "/");
+    const char *at = memrchr(text.ptr, '@', text.len);
+    return (at && memchr(text.ptr, ':', (size_t)(at - text.ptr))) || (!understood && strstr(uri, "password="));
 }
 
 bool sb_postgres_uri_has_password(const char *uri)
 {
     PQconninfoOption *options = parse(uri);
-    bool found = !options && looks_like_one(uri);
+    bool found = names_one(uri, options != NULL);
     for (const PQconninfoOption *o = options; o && o->keyword; o++)
         found |= o->val && o->val[0] && (strcmp(o->keyword, "password") == 0 || strcmp(o->keyword, "sslpassword") == 0);
     PQconninfoFree(options);

@@ -81,6 +81,7 @@ static void a_password_is_found_however_it_is_written(void **state)
     static const char *const with[] = {"postgresql://sb:hunter2@db.example/payer",
                                        "postgres://sb:hunter2@db1,db2:5433/payer",
                                        "postgresql://sb:hun?ter2@db.example/payer",
+                                       "postgresql://sb:hunter2@db.example/payer?password=",
                                        "postgresql://sb:hun/ter2@db.example/payer",
                                        "postgresql://sb:12/34@db.example/payer",
                                        "postgresql://sb:hun@ter2@db.example/payer",
