@@ -114,7 +114,8 @@ bool sb_plan_wants_deletions(const sb_plan *plan, int64_t *after_us, int64_t *un
     return plan->since_us != SB_UPDATED_NONE;
 }
 
-/* As of the resource itself: one of those whom it was about is enough, and one who opted out is enough for nobody. */
+/* As of the resource itself, of whom its compartment's members alone are remembered: one of those whom it was about is enough,
+ * and one who opted out is enough for nobody. */
 static bool was_about_meant(const sb_plan *plan, const sb_data_deletion *deletion)
 {
     const sb_idset *out = plan->members ? plan->members->opted_out : NULL;
